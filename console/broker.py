@@ -13,7 +13,7 @@ from queue import Empty
 from time import time_ns
 from typing import Any
 
-from kombu.transport import TRANSPORT_ALIASES, filesystem
+from kombu.transport import filesystem
 from kombu.utils.encoding import bytes_to_str, str_to_bytes
 from kombu.utils.json import dumps, loads
 
@@ -67,7 +67,6 @@ class Transport(filesystem.Transport):
 
 def options(folder: Path) -> dict[str, Any]:
     """Transport options for a queue kept in `folder`, which is made ready."""
-    TRANSPORT_ALIASES[SCHEME] = "console.broker:Transport"
     waiting, moving = folder / "waiting", folder / "moving"
     for path in (waiting, moving):
         path.mkdir(parents=True, exist_ok=True)

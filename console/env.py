@@ -131,7 +131,9 @@ def load() -> Env:
     except ValidationError as error:
         problems = [f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False)]
     if os.environ.get("CONSOLE_PRODUCTION", "").lower() in {"1", "true", "yes", "on", "t", "y"}:
-        problems += [f"{name}: missing; {what}" for name, what in NEEDED_IN_PRODUCTION.items() if not os.environ.get(name)]
+        problems += [
+            f"{name}: missing; {what}" for name, what in NEEDED_IN_PRODUCTION.items() if not os.environ.get(name)
+        ]
         if os.environ.get("DEBUG", "").lower() in {"1", "true", "yes", "on", "t", "y"}:
             problems.append("DEBUG: shows secrets to strangers; switch it off in production")
     if problems:

@@ -6,9 +6,8 @@ import os
 from typing import Any
 
 import dj_database_url
-from kombu import Exchange, Queue
 
-from console import broker, branding, env, keys
+from console import branding, env, keys
 
 ENV = env.load()
 HOME = ENV.console_home
@@ -137,19 +136,15 @@ def _database() -> dict[str, Any]:
 DATABASES = {"default": _database()}
 
 # -- The queue. The database is the truth about pending work; a message only wakes a worker.
-CELERY_BROKER_URL = ENV.celery_broker_url or f"{broker.SCHEME}://"
-if CELERY_BROKER_URL.startswith(broker.SCHEME):
-    CELERY_BROKER_TRANSPORT_OPTIONS = broker.options(HOME / "broker")
-elif CELERY_BROKER_URL.startswith("redis"):
+CELERY_BROKER_URL = ENV.celery_broker_url or "folder://"
+CELERY_BROKER_FOLDER = HOME / "broker"
+if CELERY_BROKER_URL.startswith("redis"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "socket_connect_timeout": 2}
-else:
-    CELERY_BROKER_TRANSPORT_OPTIONS = {}
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
 CELERY_TASK_DEFAULT_QUEUE = "console"
-CELERY_TASK_ROUTES = {"ai.runs.*": {"queue": "runs"}, "ai.jobs.*": {"queue": "jobs"}}
-CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("console", "runs", "jobs")]
+CELERY_TASK_ROUTES = {"ai.tasks.runs.*": {"queue": "runs"}, "ai.tasks.jobs.*": {"queue": "jobs"}}
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
@@ -230,5 +225,6 @@ LOGGING = {
 }
 
 # -- The app: `AI_*` from the environment, as it stands; `ai.conf` converts and checks
+AI_CELERY_APP = "console.celery.app"
 AI_SECRETS_KEY = os.environ.get("AI_SECRETS_KEY") or keys.kept(HOME / "ai_secrets_key", keys.fernet_key)
 globals().update({name: value for name, value in os.environ.items() if name.startswith("AI_") and value})
