@@ -1,0 +1,107 @@
+"""The app's settings: Django settings named `AI_*`, read once, typed, checked by `manage.py check`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Every setting of `ai`; the field `max_file_bytes` is the Django setting `AI_MAX_FILE_BYTES`."""
+
+    default_tenant_id: UUID | None = None
+    """The tenant in scope where none was entered. Unset in an installation with several tenants."""
+
+    max_file_bytes: int = 512 * 1024 * 1024
+    """Files larger than this are refused, in bytes."""
+
+    secrets_key: tuple[str, ...] = ()
+    """Fernet keys for provider keys at rest, newest first; older ones still decrypt."""
+
+    default_model: str = "local:smollm2"
+    """The alias offered first for replays."""
+
+    title_model: str = ""
+    """The alias that writes titles; empty means titles by rule."""
+
+    local_model_path: str = ""
+    """A GGUF file to use as `local:smollm2` instead of the packaged one."""
+
+    private_model_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "::1")
+    """Hosts with private or loopback addresses that a model's base URL may name."""
+
+    run_lease_seconds: int = 30
+    """How long a worker may be silent before its runs go back to the queue."""
+
+    run_max_seconds: int = 600
+    """A run that has not ended after this many seconds expires."""
+
+    run_max_attempts: int = 3
+    """How many workers may begin a run before it fails for good."""
+
+    run_max_rounds: int = 20
+    """How many times one run may call the model, tool rounds included."""
+
+    run_concurrency: int = 50
+    """How many runs one worker process carries at the same time."""
+
+    model_retries: int = 3
+    """How often a call to a model is tried again when trying again can help."""
+
+    first_token_seconds: float = 120
+    """A model that has said nothing for this long is given up."""
+
+    remote_base_url: str = ""
+    """Where the remote sides of threads live; empty means OpenAI."""
+
+    remote_api_key_env: str = "OPENAI_API_KEY"
+    """The environment variable that holds the remote's API key."""
+
+    celery_app: str = "celery.current_app"
+    """Where the Celery application is, as a dotted path; it is imported when the first message is sent."""
+
+    first_chunk_bytes: int = 64 * 1024
+    """How much of a file is read at a time, and looked at to find its type, in bytes."""
+
+
+def _convert(name: str, value: Any) -> Any:
+    if name == "default_tenant_id":
+        return UUID(str(value)) if value else None
+    if name in {"secrets_key", "private_model_hosts"}:
+        if isinstance(value, str):
+            value = value.split(",")
+        return tuple(part.strip() for part in value if part.strip())
+    return type(getattr(Settings, name))(value)
+
+
+def read(source: Mapping[str, Any]) -> Settings:
+    """The settings in `source`, a mapping with names such as `AI_MAX_FILE_BYTES`.
+
+    Raises:
+        ValueError: one of them has the wrong type; the message names all of those.
+    """
+    values, problems = {}, []
+    for field in fields(Settings):
+        name = f"AI_{field.name.upper()}"
+        if name not in source:
+            continue
+        try:
+            values[field.name] = _convert(field.name, source[name])
+        except (TypeError, ValueError) as error:
+            problems.append(f"{name}: {error}")
+    if problems:
+        raise ValueError("; ".join(problems))
+    return Settings(**values)
+
+
+@lru_cache(maxsize=1)
+def current() -> Settings:
+    """The settings in force."""
+    from django.conf import settings  # noqa: PLC0415 - the layers below Django import this module too
+
+    names = [f"AI_{field.name.upper()}" for field in fields(Settings)]
+    return read({name: getattr(settings, name) for name in names if hasattr(settings, name)})

@@ -1,0 +1,51 @@
+"""The only sender of messages to workers. Tasks are named, never imported, and sent when the transaction commits."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.module_loading import import_string
+
+from ai import conf
+
+log = logging.getLogger(__name__)
+
+EXECUTE_RUN = "ai.tasks.runs.execute"
+DRAIN_RUNS = "ai.tasks.runs.drain"
+TITLE_THREAD = "ai.tasks.titles.trim_and_tag_thread_title_task"
+RUN_JOB = "ai.tasks.jobs.execute"
+
+
+def _send(name: str, kwargs: dict[str, Any]) -> None:
+    transaction.on_commit(lambda: _publish(name, kwargs))
+
+
+def _publish(name: str, kwargs: dict[str, Any]) -> None:
+    try:
+        app = import_string(conf.current().celery_app)  # the web process pays for Celery when it first sends
+        app.send_task(name, kwargs=kwargs, retry=True, retry_policy={"max_retries": 1, "interval_start": 0.1})
+    except Exception:  # the database knows the work is pending: the workers' sweep finds it
+        log.warning("The broker took no message for %s; the next sweep will.", name, exc_info=True)
+
+
+def execute_run(*, run_id: UUID) -> None:
+    """Have a worker execute one run."""
+    _send(EXECUTE_RUN, {"run_id": str(run_id)})
+
+
+def drain_runs() -> None:
+    """Have a worker execute queued runs until none is left."""
+    _send(DRAIN_RUNS, {})
+
+
+def title_thread(*, name: str, thread_id: UUID, tenant_id: UUID) -> None:
+    """Have a worker find the thread's title; `name` is what its user first wrote."""
+    _send(TITLE_THREAD, {"name": name[:4000], "thread_id": str(thread_id), "tenant_id": str(tenant_id)})
+
+
+def run_job(*, job_id: UUID) -> None:
+    """Have a worker carry on with a job."""
+    _send(RUN_JOB, {"job_id": str(job_id)})

@@ -1,0 +1,154 @@
+"""Files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.core.files.base import File
+from django.db import models, transaction
+
+from ai import ids
+from ai.exceptions import NotFound
+from ai.models.base import TenantRecord
+from ai.stores.base import BaseFileStore
+from ai.stores.files import Inspector, chunks_of, clean_name
+from ai.stores.memory import attachment_reference
+from ai.tenancy import TenantModelManagerMixin
+
+
+def new_file_id() -> str:
+    """A new public file id."""
+    return ids.public("file", ids.new())
+
+
+def storage_path(row: DataSource, filename: str) -> str:
+    """Where the content is kept: by id, never by the name that somebody chose."""
+    return f"{row.tenant_id or 'shared'}/{row.file_id}"
+
+
+class _Stream(File):  # type: ignore[type-arg]
+    """A Django file over an iterator of chunks, so that storage reads the upload exactly once."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        super().__init__(None, name="stream")
+        self._blocks = blocks
+        self._rest = b""
+
+    def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        return self._blocks
+
+    def read(self, size: int = -1) -> bytes:
+        while size < 0 or len(self._rest) < size:
+            block = next(self._blocks, None)
+            if block is None:
+                break
+            self._rest += block
+        end = len(self._rest) if size < 0 else size
+        out, self._rest = self._rest[:end], self._rest[end:]
+        return out
+
+    def seekable(self) -> bool:
+        return False
+
+    def open(self, mode: str | None = None, *args: Any, **kwargs: Any) -> _Stream:
+        return self
+
+    def close(self) -> None:
+        """Nothing of ours is open."""
+
+
+class DataSourceManager(TenantModelManagerMixin, models.Manager["DataSource"], BaseFileStore):
+    """The store of files, and the only writer of `ai_data_source`."""
+
+    def add_file(
+        self, file: Any, name: str | None = None, purpose: str = "assistants", tenant_id: UUID | str | None = None
+    ) -> DataSource:
+        """Keep a file: streamed to storage, its size, SHA-256 and MIME type found on the way.
+
+        Args:
+            file: bytes, an open file, or an upload.
+            name: what people see; the file's own name by default.
+
+        Raises:
+            TooLarge: it has more than `AI_MAX_FILE_BYTES`; nothing is kept.
+        """
+        label = clean_name(name or getattr(file, "name", None))
+        row = self.model(name=label, purpose=purpose[:64], tenant_id=self.tenant_for_new_row(tenant_id))
+        inspector = Inspector(label)
+        path = storage_path(row, label)
+        storage = row.file.storage
+        try:
+            path = storage.save(path, _Stream(inspector.watch(chunks_of(file))))
+            facts = inspector.facts()
+            row.file.name, row.bytes, row.sha256, row.mime_type = path, facts.size, facts.sha256, facts.mime_type
+            row.save(force_insert=True)
+        except BaseException:
+            storage.delete(path)
+            raise
+        return row
+
+    def get_file(self, file_id: str) -> DataSource:
+        """The file."""
+        try:
+            return self.get(file_id=file_id)
+        except self.model.DoesNotExist:
+            raise NotFound(f"No file found with id '{file_id}'.") from None
+
+    def read_file(self, file_id: str) -> Iterator[bytes]:
+        """The content in chunks."""
+        row = self.get_file(file_id)
+        with row.file.open("rb") as opened:
+            yield from chunks_of(opened)
+
+    def list_files(self, purpose: str | None = None) -> models.QuerySet[DataSource]:
+        """The files, newest first."""
+        rows = self.order_by("-created", "-pk")
+        return rows.filter(purpose=purpose) if purpose else rows
+
+    def delete_file(self, file_id: str) -> None:
+        """Delete the row, and on commit the content."""
+        row = self.get_file(file_id)
+        with transaction.atomic():
+            row.delete()
+            transaction.on_commit(lambda: row.file.storage.delete(row.file.name or ""))
+
+
+class DataSource(TenantRecord):
+    """A file that people attached or uploaded."""
+
+    file_id = models.CharField("file ID", max_length=255, unique=True, default=new_file_id)
+    name = models.CharField(max_length=255)
+    file = models.FileField(upload_to=storage_path, max_length=512)
+    mime_type = models.CharField("type", max_length=255, default="application/octet-stream")
+    bytes = models.BigIntegerField("size", default=0)
+    sha256 = models.CharField("SHA-256", max_length=64, default="")
+    purpose = models.CharField(max_length=64, default="assistants")
+    external_id = models.CharField("external ID", max_length=255, null=True, blank=True)
+
+    objects: ClassVar[DataSourceManager] = DataSourceManager()
+
+    class Meta:
+        db_table = "ai_data_source"
+        verbose_name = "File"
+        verbose_name_plural = "Files"
+        ordering = ("-created", "-id")
+        permissions = (
+            ("download_datasource", "Can download files"),
+            ("import_datasource", "Can import files"),
+            ("export_datasource", "Can export files"),
+        )
+        indexes = (
+            models.Index(fields=["-created", "-id"], name="ai_file_latest"),
+            models.Index(fields=["tenant_id", "-created", "-id"], name="ai_file_tenant_latest"),
+            models.Index(fields=["tenant_id", "purpose", "-created"], name="ai_file_tenant_purpose"),
+            models.Index(fields=["tenant_id", "mime_type", "-created"], name="ai_file_tenant_type"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    def attachment_reference(self) -> dict[str, Any]:
+        """How a message refers to the file."""
+        return attachment_reference(self)

@@ -1,0 +1,155 @@
+"""Feedback: what people think of an answer. One row a user and message; earlier values stay in its history."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db import models, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from ai import ids
+from ai.exceptions import NotFound
+from ai.models.base import TenantManager, TenantRecord
+from ai.models.threads import ChatThread
+from ai.stores.serialization import clean_text, to_serializable
+
+
+class Rating(models.TextChoices):
+    """A thumb."""
+
+    UP = "up", "Up"
+    DOWN = "down", "Down"
+
+
+class FeedbackState(models.TextChoices):
+    """Where the triage of a feedback stands."""
+
+    OPEN = "open", "Open"
+    TRIAGED = "triaged", "Triaged"
+    RESOLVED = "resolved", "Resolved"
+    DISMISSED = "dismissed", "Dismissed"
+
+
+#: Words people's systems use for a thumb.
+THUMBS = {
+    **dict.fromkeys(["up", "positive", "good", "like", "thumbs_up", "thumbsup", "+1", "true"], Rating.UP),
+    **dict.fromkeys(["down", "negative", "bad", "dislike", "thumbs_down", "thumbsdown", "-1", "false"], Rating.DOWN),
+}
+
+#: Scores go from 1 to 5; from 4 on is an up, to 2 a down.
+GOOD_SCORE, BAD_SCORE = 4, 2
+
+
+def read(feedback: Any) -> dict[str, Any]:
+    """The fields `rating`, `score`, `comment`, `label` in whatever form a feedback comes."""
+    given = to_serializable(feedback if _has_fields(feedback) else {"rating": feedback})
+    rating, score = given.get("rating", given.get("feedback")), given.get("score")
+    comment = given.get("comment", given.get("text")) or ""
+    if isinstance(rating, int | float) and not isinstance(rating, bool) and rating not in (1, -1):
+        rating, score = None, rating
+    thumb = THUMBS.get(str(rating if rating != 1 else "+1").strip().lower().replace("-1.0", "-1"))
+    if thumb is None and isinstance(rating, str) and not comment:
+        comment = rating
+    number = score if isinstance(score, int | float) and not isinstance(score, bool) else None
+    if thumb is None and number is not None:
+        thumb = Rating.UP if number >= GOOD_SCORE else Rating.DOWN if number <= BAD_SCORE else None
+    return {
+        "rating": thumb or "",
+        "score": number,
+        "comment": clean_text(str(comment)),
+        "label": clean_text(str(given.get("label") or ""))[:100],
+    }
+
+
+def _has_fields(feedback: Any) -> bool:
+    return not (feedback is None or isinstance(feedback, str | bool | int | float | list | tuple))
+
+
+class FeedbackManager(TenantManager):
+    """The only writer of `ai_feedback`."""
+
+    def give(self, *, message: Any, feedback: Any, user_id: str, at: datetime | None = None) -> Feedback:
+        """Keep the user's feedback on the message, an earlier one in the history.
+
+        The caller holds the message's row, so that two of the same user's cannot both be first.
+        """
+        when = at or timezone.now()
+        values = read(feedback)
+        row: Feedback | None = self.filter(message_id=message.pk, user_id=user_id).first()
+        if row is None:
+            row = self.model(
+                message_id=message.pk,
+                thread_id=ids.parse(message.thread_id),
+                tenant_id=message.tenant_id,
+                user_id=user_id,
+                created=when,
+            )
+        else:
+            row.history = [*row.history, row.snapshot()]
+        for name, value in values.items():
+            setattr(row, name, value)
+        row.given_at = when
+        row.save()
+        self.recount(row.thread_id)
+        return row
+
+    def recount(self, thread_id: UUID) -> None:
+        """Set the thread's `feedback` column from its rows."""
+        ratings = set(self.filter(thread_id=thread_id).exclude(rating="").values_list("rating", flat=True))
+        value = "mixed" if len(ratings) > 1 else next(iter(ratings), "")
+        ChatThread.objects.filter(pk=thread_id).update(feedback=value)
+
+    def move(self, feedback_id: UUID, *, state: str, by: str, at: datetime) -> Feedback:
+        """Put the feedback into another state of triage."""
+        with transaction.atomic():
+            row: Feedback | None = self.select_for_update().filter(pk=feedback_id).first()
+            if row is None:
+                raise NotFound
+            row.history = [*row.history, {"state": row.state, "at": at.isoformat(), "by": by}]
+            row.state = FeedbackState(state)
+            row.save(update_fields=["state", "history", "modified"])
+        return row
+
+
+class Feedback(TenantRecord):
+    """One user's feedback on one message."""
+
+    thread_id = models.UUIDField("thread")
+    message_id = models.UUIDField("message")
+    user_id = models.CharField("user", max_length=255)
+    rating = models.CharField(max_length=8, choices=Rating, default="", blank=True)
+    score = models.FloatField(null=True, blank=True)
+    comment = models.TextField(default="", blank=True)
+    label = models.CharField(max_length=100, default="", blank=True)
+    state = models.CharField(max_length=16, choices=FeedbackState, default=FeedbackState.OPEN)
+    history = models.JSONField(default=list, blank=True, editable=False)
+    given_at = models.DateTimeField(default=timezone.now)
+
+    objects: ClassVar[FeedbackManager] = FeedbackManager()
+
+    class Meta:
+        db_table = "ai_feedback"
+        verbose_name_plural = "feedback"
+        ordering = ("-given_at", "-id")
+        permissions = (("import_feedback", "Can import feedback"), ("export_feedback", "Can export feedback"))
+        constraints = (
+            models.UniqueConstraint(fields=["message_id", "user_id"], name="ai_feedback_once"),
+            models.CheckConstraint(name="ai_feedback_rating_known", condition=Q(rating__in=["", "up", "down"])),
+        )
+        indexes = (
+            models.Index(fields=["-given_at", "-id"], name="ai_feedback_latest"),
+            models.Index(fields=["tenant_id", "state", "-given_at"], name="ai_feedback_tenant_state"),
+            models.Index(fields=["tenant_id", "rating", "-given_at"], name="ai_feedback_tenant_rating"),
+            models.Index(fields=["thread_id"], name="ai_feedback_thread"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_rating_display() or 'Comment'} by {self.user_id}"
+
+    def snapshot(self) -> dict[str, Any]:
+        """The current values, as the history keeps them."""
+        kept = {name: getattr(self, name) for name in ("rating", "score", "comment", "label")}
+        return {**kept, "at": self.given_at.isoformat(), "by": self.user_id}

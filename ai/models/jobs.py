@@ -1,0 +1,147 @@
+"""Jobs: work on many things at once, with progress, that can be cancelled and goes on after a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db import models
+from django.db.models import F, Q
+
+from ai import conf
+from ai.exceptions import Conflict
+from ai.models.base import TenantManager, TenantRecord
+
+
+class JobStatus(models.TextChoices):
+    """Where a job stands."""
+
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    CANCELLED = "cancelled", "Cancelled"
+    FAILED = "failed", "Failed"
+    COMPLETED = "completed", "Completed"
+
+
+OPEN = (JobStatus.QUEUED, JobStatus.RUNNING)
+
+
+class JobManager(TenantManager):
+    """The only writer of `ai_job`."""
+
+    def take(self, job_id: UUID, *, worker: str, at: datetime) -> Job | None:
+        """Lease an open job to a worker; None when another has it or it has ended."""
+        until = at + timedelta(seconds=conf.current().run_lease_seconds)
+        free = self.filter(pk=job_id, status__in=OPEN).filter(Q(lease_until__isnull=True) | Q(lease_until__lt=at))
+        taken = free.update(status=JobStatus.RUNNING, leased_by=worker, lease_until=until, modified=at)
+        return self.get(pk=job_id) if taken else None
+
+    def advance(self, job: Job, *, done: int = 0, failed: int = 0, at: datetime) -> bool:
+        """Count things as done and keep the lease; False when the job was cancelled or lost."""
+        until = at + timedelta(seconds=conf.current().run_lease_seconds)
+        mine = self.filter(pk=job.pk, status=JobStatus.RUNNING, leased_by=job.leased_by)
+        changed = mine.update(done=F("done") + done, failed=F("failed") + failed, lease_until=until, modified=at)
+        return bool(changed)
+
+    def end(self, job_id: UUID, *, status: str, at: datetime, error: str = "") -> bool:
+        """End an open job; False when it had ended."""
+        values = {"status": status, "ended_at": at, "modified": at, "error": error}
+        return bool(self.filter(pk=job_id, status__in=OPEN).update(**values, leased_by="", lease_until=None))
+
+    def cancel(self, job_id: UUID, *, at: datetime) -> None:
+        """Cancel an open job: what is done stays done.
+
+        Raises:
+            Conflict: it has ended.
+        """
+        if not self.end(job_id, status=JobStatus.CANCELLED, at=at):
+            raise Conflict("The job has already ended.")
+
+    def waiting(self, *, at: datetime) -> list[Job]:
+        """Open jobs that no worker holds."""
+        free = self.filter(status__in=OPEN).filter(Q(lease_until__isnull=True) | Q(lease_until__lt=at))
+        return list(free.order_by("created", "pk")[:100])
+
+
+class Job(TenantRecord):
+    """Work on many things; `total`, `done` and `failed` count them."""
+
+    kind = models.CharField(max_length=32)
+    title = models.CharField(max_length=255, default="")
+    status = models.CharField(max_length=16, choices=JobStatus, default=JobStatus.QUEUED)
+    requested_by = models.CharField(max_length=255, default="", blank=True)
+    key = models.CharField(max_length=64, null=True, blank=True, unique=True, editable=False)
+    total = models.PositiveIntegerField(default=0)
+    done = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    data = models.JSONField(default=dict, blank=True)
+    error = models.TextField(default="", blank=True)
+    leased_by = models.CharField(max_length=300, default="", blank=True, editable=False)
+    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[JobManager] = JobManager()
+
+    class Meta:
+        db_table = "ai_job"
+        ordering = ("-created", "-id")
+        permissions = (("cancel_job", "Can cancel jobs"),)
+        indexes = (
+            models.Index(fields=["-created", "-id"], name="ai_job_latest"),
+            models.Index(fields=["tenant_id", "-created", "-id"], name="ai_job_tenant_latest"),
+            models.Index(fields=["status", "created"], name="ai_job_open", condition=Q(status__in=[str(s) for s in OPEN])),
+        )
+
+    def __str__(self) -> str:
+        return self.title or self.kind
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the job has not ended."""
+        return self.status in OPEN
+
+    @property
+    def percent(self) -> int:
+        """How much is finished, failures included."""
+        return min(100, (self.done + self.failed) * 100 // self.total) if self.total else 0
+
+
+class JobItemManager(TenantManager):
+    """The only writer of `ai_job_item`."""
+
+    def add(self, items: Iterable[JobItem]) -> None:
+        """Write the things a new job works on."""
+        self.bulk_create(items, batch_size=500)
+
+    def next_of(self, job_id: UUID, *, most: int) -> list[JobItem]:
+        """The first things that are still to do."""
+        return list(self.filter(job_id=job_id, status="queued").order_by("position", "pk")[:most])
+
+    def settle(self, item: JobItem, *, status: str, at: datetime, data: dict[str, Any], error: str = "") -> bool:
+        """Note what became of a thing; False when it was settled before."""
+        waiting = self.filter(pk=item.pk, status="queued")
+        return bool(waiting.update(status=status, data={**item.data, **data}, error=error, modified=at))
+
+
+class JobItem(TenantRecord):
+    """One thing that a job works on; `data` holds what it was and what it became."""
+
+    job_id = models.UUIDField()
+    position = models.PositiveIntegerField()
+    object_id = models.CharField(max_length=255, default="")
+    status = models.CharField(max_length=16, default="queued")
+    data = models.JSONField(default=dict, blank=True)
+    error = models.TextField(default="", blank=True)
+
+    objects: ClassVar[JobItemManager] = JobItemManager()
+
+    class Meta:
+        db_table = "ai_job_item"
+        default_permissions = ()
+        constraints = (models.UniqueConstraint(fields=["job_id", "position"], name="ai_job_item_once"),)
+        indexes = (models.Index(fields=["job_id", "status", "position"], name="ai_job_item_waiting"),)
+
+    def __str__(self) -> str:
+        return f"{self.position + 1}. {self.object_id}"

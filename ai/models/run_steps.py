@@ -1,0 +1,65 @@
+"""Run steps: what happened inside a run, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from django.db import models
+
+from ai.models.base import TenantManager, TenantRecord
+
+
+class StepType(models.TextChoices):
+    """The Assistants API's kinds of step."""
+
+    MESSAGE_CREATION = "message_creation", "Message"
+    TOOL_CALLS = "tool_calls", "Tool calls"
+
+
+class StepStatus(models.TextChoices):
+    """The Assistants API's states of a step."""
+
+    IN_PROGRESS = "in_progress", "In progress"
+    COMPLETED = "completed", "Completed"
+    CANCELLED = "cancelled", "Cancelled"
+    FAILED = "failed", "Failed"
+    EXPIRED = "expired", "Expired"
+
+
+class RunStepManager(TenantManager):
+    """The only writer of `ai_run_step`."""
+
+    def write(self, steps: Iterable[RunStep]) -> None:
+        """Add the steps of runs that ended."""
+        self.bulk_create(steps, batch_size=500)
+
+    def of_run(self, run_id: Any) -> models.QuerySet[RunStep]:
+        """The run's steps in order."""
+        return self.filter(run_id=run_id).order_by("index", "pk")
+
+
+class RunStep(TenantRecord):
+    """One message written, or one round of tool calls, with its usage and times."""
+
+    run_id = models.UUIDField("run")
+    thread_id = models.CharField("thread", max_length=255, null=True, blank=True)
+    index = models.PositiveIntegerField(default=0)
+    type = models.CharField(max_length=32, choices=StepType)
+    status = models.CharField(max_length=16, choices=StepStatus, default=StepStatus.IN_PROGRESS)
+    details = models.JSONField(default=dict, help_text="The Assistants API's step_details.")
+    usage = models.JSONField(null=True, blank=True)
+    error = models.JSONField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[RunStepManager] = RunStepManager()
+
+    class Meta:
+        db_table = "ai_run_step"
+        ordering = ("run_id", "index", "id")
+        constraints = (models.UniqueConstraint(fields=["run_id", "index"], name="ai_run_step_once"),)
+        indexes = (models.Index(fields=["thread_id"], name="ai_run_step_thread"),)
+
+    def __str__(self) -> str:
+        return f"{self.index + 1}. {self.get_type_display()}"

@@ -1,0 +1,278 @@
+"""Runs: one model answering one thread once, and replays of it.
+
+The database is the truth about pending work. A worker takes a run by one conditional UPDATE that sets a lease; who holds
+the lease, and only they, may end the run; an expired lease gives it back to the queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+from uuid import UUID, uuid4
+
+from django.db import IntegrityError, connections, models, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+
+from ai import conf, ids
+from ai.exceptions import LeaseLost, NotFound, RunNotActive, ThreadBusy
+from ai.models.base import TenantRecord
+from ai.tenancy import TenantModelManagerMixin
+
+
+class RunStatus(models.TextChoices):
+    """The Assistants API's states of a run."""
+
+    QUEUED = "queued", "Queued"
+    IN_PROGRESS = "in_progress", "In progress"
+    REQUIRES_ACTION = "requires_action", "Requires action"
+    CANCELLING = "cancelling", "Cancelling"
+    CANCELLED = "cancelled", "Cancelled"
+    FAILED = "failed", "Failed"
+    COMPLETED = "completed", "Completed"
+    INCOMPLETE = "incomplete", "Incomplete"
+    EXPIRED = "expired", "Expired"
+
+
+ACTIVE = (RunStatus.QUEUED, RunStatus.IN_PROGRESS, RunStatus.REQUIRES_ACTION, RunStatus.CANCELLING)
+HELD = (RunStatus.IN_PROGRESS, RunStatus.CANCELLING)
+FINAL = (RunStatus.CANCELLED, RunStatus.FAILED, RunStatus.COMPLETED, RunStatus.INCOMPLETE, RunStatus.EXPIRED)
+
+
+class RunQuerySet(models.QuerySet["Run"]):
+    """Chainable filters on runs."""
+
+    def active(self) -> RunQuerySet:
+        """Runs that have not ended."""
+        return self.filter(status__in=ACTIVE)
+
+    def originals(self) -> RunQuerySet:
+        """Runs that are no replays."""
+        return self.filter(replay_of_thread__isnull=True)
+
+    def replays(self) -> RunQuerySet:
+        """Runs that replay an answer of a thread."""
+        return self.filter(replay_of_thread__isnull=False)
+
+    def claimable(self, at: datetime) -> RunQuerySet:
+        """Runs that a worker may take now."""
+        return self.filter(status=RunStatus.QUEUED).filter(Q(retry_at__isnull=True) | Q(retry_at__lte=at))
+
+
+class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQuerySet)):  # type: ignore[misc]
+    """The only writer of `ai_run`."""
+
+    def queue(self, run: Run) -> Run:
+        """Write a new run.
+
+        Raises:
+            ThreadBusy: the thread has an active run.
+        """
+        try:
+            with transaction.atomic():
+                run.save(force_insert=True)
+        except IntegrityError as error:
+            busy = self.active().originals().filter(thread_id=run.thread_id).values_list("pk", flat=True).first()
+            if busy is None:
+                raise
+            thread, active = ids.public("thread", run.thread_id), ids.public("run", busy)
+            raise ThreadBusy(f"Thread {thread} already has an active run {active}.") from error
+        return run
+
+    def queue_replays(self, runs: Iterable[Run]) -> None:
+        """Write new replays; one whose `replay_key` exists already is left as it is."""
+        self.bulk_create(runs, batch_size=200, ignore_conflicts=True)
+
+    def claim(self, run_id: UUID, *, worker: str, at: datetime) -> Run | None:
+        """Take one queued run; None when somebody else has it or it has ended."""
+        taken = self._take(self.claimable(at).filter(pk=run_id), worker=worker, at=at)
+        return taken[0] if taken else None
+
+    def claim_next(self, *, worker: str, at: datetime, most: int) -> list[Run]:
+        """Take up to `most` queued runs, the longest waiting first."""
+        with transaction.atomic():
+            queued = self.claimable(at).order_by("created", "pk")
+            if connections[self.db].features.has_select_for_update_skip_locked:
+                queued = queued.select_for_update(skip_locked=True)
+            keys = list(queued.values_list("pk", flat=True)[:most])
+            return self._take(self.claimable(at).filter(pk__in=keys), worker=worker, at=at) if keys else []
+
+    def _take(self, queryset: Any, *, worker: str, at: datetime) -> list[Run]:
+        settings = conf.current()
+        lease = f"{worker}#{uuid4().hex}"
+        changed = queryset.update(
+            status=RunStatus.IN_PROGRESS,
+            leased_by=lease,
+            lease_until=at + timedelta(seconds=settings.run_lease_seconds),
+            attempt=F("attempt") + 1,
+            started_at=Coalesce(F("started_at"), at),
+            modified=at,
+        )
+        return list(self.filter(leased_by=lease).order_by("created", "pk")) if changed else []
+
+    def renew(self, runs: Iterable[Run], *, at: datetime) -> set[UUID]:
+        """Lengthen the leases of runs being executed; the ids of those that somebody asked to cancel."""
+        until = at + timedelta(seconds=conf.current().run_lease_seconds)
+        held = self.filter(pk__in=[run.pk for run in runs], status__in=HELD)
+        held.filter(leased_by__in={run.leased_by for run in runs}).update(lease_until=until)
+        return self.to_cancel(run.pk for run in runs)
+
+    def to_cancel(self, run_ids: Iterable[UUID]) -> set[UUID]:
+        """Those of the runs that somebody asked to cancel."""
+        return set(self.filter(pk__in=list(run_ids), status=RunStatus.CANCELLING).values_list("pk", flat=True))
+
+    def end(self, run: Run, *, status: str, at: datetime, **values: Any) -> None:
+        """Bring a held run to its final state, with its results in `values`.
+
+        Raises:
+            LeaseLost: another worker took it over, or it has ended.
+        """
+        values |= {"status": status, "ended_at": at, "modified": at, "leased_by": "", "lease_until": None}
+        held = self.filter(pk=run.pk, status__in=HELD, leased_by=run.leased_by, attempt=run.attempt)
+        if not held.update(**values):
+            raise LeaseLost
+        for name, value in values.items():
+            setattr(run, name, value)
+
+    def request_cancel(self, run_id: UUID, *, at: datetime) -> Run:
+        """Ask for a run to be cancelled: at once when nobody executes it, else by its worker, soon.
+
+        Raises:
+            NotFound, RunNotActive.
+        """
+        waiting = self.filter(pk=run_id, status__in=[RunStatus.QUEUED, RunStatus.REQUIRES_ACTION])
+        if not waiting.update(status=RunStatus.CANCELLED, ended_at=at, modified=at, required_action=None):
+            running = self.filter(pk=run_id, status__in=HELD)
+            if not running.update(status=RunStatus.CANCELLING, modified=at):
+                run = self.filter(pk=run_id).first()
+                raise RunNotActive if run else NotFound
+        found: Run = self.get(pk=run_id)
+        return found
+
+    def recover(self, *, at: datetime, dead_workers: Iterable[str] = ()) -> int:
+        """Give runs whose worker died back to the queue, or end them; how many.
+
+        A run is its worker's no more when the lease has run out, or at once when the worker is known to be dead.
+        """
+        lost = Q(lease_until__lt=at)
+        for worker in dead_workers:
+            lost |= Q(leased_by__startswith=f"{worker}#")
+        held = self.filter(lost, status__in=HELD)
+        free = {"leased_by": "", "lease_until": None, "modified": at}
+        changed: int = held.filter(status=RunStatus.CANCELLING).update(status=RunStatus.CANCELLED, ended_at=at, **free)
+        again = held.filter(status=RunStatus.IN_PROGRESS)
+        error = {"error_code": "server_error", "error_message": "Every worker that began this run died."}
+        spent = again.filter(attempt__gte=conf.current().run_max_attempts)
+        changed += spent.update(status=RunStatus.FAILED, ended_at=at, **error, **free)
+        return changed + int(again.update(status=RunStatus.QUEUED, **free))
+
+    def expire(self, *, at: datetime) -> int:
+        """End runs that nobody executes and whose time is over; how many."""
+        late = self.filter(status__in=[RunStatus.QUEUED, RunStatus.REQUIRES_ACTION], expires_at__lt=at)
+        changed: int = late.update(status=RunStatus.EXPIRED, ended_at=at, modified=at, required_action=None)
+        return changed
+
+
+class Run(TenantRecord):
+    """One answer of one model to one thread; with `replay_of_thread` set, a replay, whose `output` stays on the run."""
+
+    thread_id = models.CharField("thread", max_length=255, null=True, blank=True)
+    assistant_id = models.UUIDField("assistant", null=True, blank=True)
+    external_id = models.CharField("external ID", max_length=255, null=True, blank=True)
+    job_id = models.UUIDField(null=True, blank=True, editable=False)
+    requested_by = models.CharField(max_length=255, default="", blank=True)
+
+    model = models.CharField(max_length=255, help_text="The alias that was asked for.")
+    response_model = models.CharField(max_length=255, default="", blank=True, help_text="What the provider says it used.")
+    instructions = models.TextField(default="", blank=True)
+    tools = models.JSONField(default=list, blank=True)
+    settings = models.JSONField(default=dict, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+    history_until = models.PositiveIntegerField(
+        null=True, blank=True, help_text="The model gets the thread's messages up to this sequence number."
+    )
+
+    replay_of = models.UUIDField(null=True, blank=True, editable=False, help_text="The run that is replayed.")
+    replay_of_thread = models.UUIDField(null=True, blank=True, editable=False)
+    replay_from = models.PositiveIntegerField(null=True, blank=True, editable=False)
+    replay_to = models.PositiveIntegerField(null=True, blank=True, editable=False)
+    replay_key = models.CharField(max_length=64, null=True, blank=True, unique=True, editable=False)
+    promoted_to = models.UUIDField(null=True, blank=True, editable=False)
+    output = models.JSONField(default=list, blank=True, help_text="A replay's messages.")
+
+    status = models.CharField(max_length=16, choices=RunStatus, default=RunStatus.QUEUED)
+    error_code = models.CharField(max_length=32, default="", blank=True)
+    error_message = models.TextField(default="", blank=True)
+    incomplete_reason = models.CharField(max_length=32, default="", blank=True)
+    required_action = models.JSONField(null=True, blank=True)
+
+    prompt_tokens = models.PositiveIntegerField(default=0)
+    completion_tokens = models.PositiveIntegerField(default=0)
+    cached_tokens = models.PositiveIntegerField(default=0)
+    total_tokens = models.PositiveIntegerField(default=0)
+    cost = models.DecimalField(max_digits=14, decimal_places=8, null=True, blank=True, help_text="In US$.")
+    first_token_ms = models.PositiveIntegerField("time to first token", null=True, blank=True)
+    duration_ms = models.PositiveIntegerField("duration", null=True, blank=True)
+
+    attempt = models.PositiveSmallIntegerField(default=0)
+    leased_by = models.CharField(max_length=300, default="", blank=True, editable=False)
+    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+    retry_at = models.DateTimeField(null=True, blank=True, editable=False)
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[RunManager] = RunManager()
+
+    class Meta:
+        db_table = "ai_run"
+        ordering = ("-created", "-id")
+        permissions = (
+            ("replay_run", "Can replay runs"),
+            ("cancel_run", "Can cancel runs"),
+            ("import_run", "Can import runs"),
+            ("export_run", "Can export runs"),
+        )
+        constraints = (
+            models.UniqueConstraint(
+                fields=["thread_id"],
+                name="ai_run_one_active_per_thread",
+                condition=Q(status__in=[str(s) for s in ACTIVE], replay_of_thread__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="ai_run_failed_has_error", condition=~Q(status="failed") | ~Q(error_code="")
+            ),
+            models.CheckConstraint(
+                name="ai_run_ended_when_final",
+                condition=Q(status__in=[str(s) for s in ACTIVE]) | Q(ended_at__isnull=False),
+            ),
+        )
+        indexes = (
+            models.Index(fields=["-created", "-id"], name="ai_run_latest"),
+            models.Index(fields=["tenant_id", "-created", "-id"], name="ai_run_tenant_latest"),
+            models.Index(fields=["tenant_id", "status", "-created"], name="ai_run_tenant_status"),
+            models.Index(fields=["tenant_id", "model", "-created"], name="ai_run_tenant_model"),
+            models.Index(fields=["thread_id", "-created"], name="ai_run_thread"),
+            models.Index(fields=["replay_of_thread", "-created"], name="ai_run_replays"),
+            models.Index(fields=["job_id"], name="ai_run_job", condition=Q(job_id__isnull=False)),
+            models.Index(fields=["leased_by"], name="ai_run_lease", condition=~Q(leased_by="")),
+            models.Index(
+                fields=["status", "created"],
+                name="ai_run_pending",
+                condition=Q(status__in=[str(s) for s in ACTIVE]),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.model} · {self.get_status_display()}"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the run has not ended."""
+        return self.status in ACTIVE
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether the run replays an answer."""
+        return self.replay_of_thread is not None

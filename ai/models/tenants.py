@@ -1,0 +1,59 @@
+"""Tenants, and who works for which."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.conf import settings
+from django.db import models
+
+from ai.models.base import Record
+
+
+class TenantManager(models.Manager["Tenant"]):
+    """Finds and makes tenants. Tenants themselves are in no tenant's scope: pages filter them by membership."""
+
+    def named(self, name: str) -> Tenant:
+        """The tenant with this name, made when there is none."""
+        return self.get_or_create(name=name)[0]
+
+
+class Tenant(Record):
+    """A customer whose data is kept apart from every other's."""
+
+    name = models.CharField(max_length=255, unique=True)
+
+    objects: ClassVar[TenantManager] = TenantManager()
+
+    class Meta:
+        db_table = "ai_tenant"
+        ordering = ("name", "pk")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TenantMembershipManager(models.Manager["TenantMembership"]):
+    """Answers whose staff somebody is."""
+
+    def tenant_ids(self, user: Any) -> frozenset[UUID]:
+        """The tenants that `user` is a member of."""
+        return frozenset(self.filter(user=user).values_list("tenant_id", flat=True))
+
+
+class TenantMembership(Record):
+    """A member of staff works for a tenant."""
+
+    tenant_id = models.UUIDField()
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+
+    objects: ClassVar[TenantMembershipManager] = TenantMembershipManager()
+
+    class Meta:
+        db_table = "ai_tenant_membership"
+        verbose_name = "membership"
+        constraints = (models.UniqueConstraint(fields=["user", "tenant_id"], name="ai_membership_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in {self.tenant_id}"

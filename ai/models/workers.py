@@ -1,0 +1,40 @@
+"""Workers: which processes execute runs, and when each was last heard of."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from django.db import models
+
+
+class WorkerManager(models.Manager["Worker"]):
+    """The only writer of `ai_worker`."""
+
+    def beat(self, *, name: str, host: str, pid: int, at: datetime) -> None:
+        """Say that the worker lives."""
+        if not self.filter(name=name).update(seen_at=at):
+            self.update_or_create(name=name, defaults={"host": host, "pid": pid, "started_at": at, "seen_at": at})
+
+    def alive(self, *, at: datetime, within_seconds: float = 15) -> models.QuerySet[Worker]:
+        """Workers heard of in the last `within_seconds`."""
+        return self.filter(seen_at__gte=at - timedelta(seconds=within_seconds))
+
+
+class Worker(models.Model):
+    """One process that executes runs."""
+
+    name = models.CharField(max_length=255, unique=True)
+    host = models.CharField(max_length=255)
+    pid = models.IntegerField()
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+    objects: ClassVar[WorkerManager] = WorkerManager()
+
+    class Meta:
+        db_table = "ai_worker"
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.name
