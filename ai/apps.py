@@ -12,10 +12,10 @@ class AIConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from django.core.signals import setting_changed  # noqa: PLC0415
+        from django.core.signals import setting_changed
 
-        from ai import checks, conf, llm  # noqa: F401, PLC0415
-        from ai.models.language_models import find_spec  # noqa: PLC0415
+        from ai import checks, conf, llm  # noqa: F401
+        from ai.models.language_models import find_spec
 
         llm.set_source(find_spec)
         setting_changed.connect(lambda **_: conf.current.cache_clear(), weak=False, dispatch_uid="ai.conf")

@@ -17,7 +17,7 @@ def settings_are_valid(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     except ValueError as error:
         return [Error(str(error), hint="See the README's table of settings.", id="ai.E001")]
     for key in settings.secrets_key:
-        if len(key) != 44:  # noqa: PLR2004 - 32 bytes in base64
+        if len(key) != 44:
             hint = "Make one with: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
             return [Error("AI_SECRETS_KEY holds something that is no Fernet key.", hint=hint, id="ai.E002")]
     return []

@@ -101,7 +101,7 @@ def read(source: Mapping[str, Any]) -> Settings:
 @lru_cache(maxsize=1)
 def current() -> Settings:
     """The settings in force."""
-    from django.conf import settings  # noqa: PLC0415 - the layers below Django import this module too
+    from django.conf import settings
 
     names = [f"AI_{field.name.upper()}" for field in fields(Settings)]
     return read({name: getattr(settings, name) for name in names if hasattr(settings, name)})

@@ -96,7 +96,12 @@ class ModelError(AIError):
     )
 
     def __init__(
-        self, message: str = "", *, code: str = "server_error", retry_after: float | None = None, retryable: bool = False
+        self,
+        message: str = "",
+        *,
+        code: str = "server_error",
+        retry_after: float | None = None,
+        retryable: bool = False,
     ) -> None:
         """`retry_after` is in seconds, as the vendor asked; `retryable` says whether trying again can help."""
         super().__init__(message)

@@ -33,7 +33,7 @@ class AuditManager(TenantManager):
             action=action,
             actor_id=actor_id,
             actor_name=actor_name[:255],
-            target_type=target._meta.model_name if target is not None else "",  # noqa: SLF001
+            target_type=target._meta.model_name if target is not None else "",
             target_id=str(target.pk) if target is not None else "",
             tenant_id=tenant_id or getattr(target, "tenant_id", None),
             data=data or {},

@@ -91,7 +91,9 @@ class Job(TenantRecord):
         indexes = (
             models.Index(fields=["-created", "-id"], name="ai_job_latest"),
             models.Index(fields=["tenant_id", "-created", "-id"], name="ai_job_tenant_latest"),
-            models.Index(fields=["status", "created"], name="ai_job_open", condition=Q(status__in=[str(s) for s in OPEN])),
+            models.Index(
+                fields=["status", "created"], name="ai_job_open", condition=Q(status__in=[str(s) for s in OPEN])
+            ),
         )
 
     def __str__(self) -> str:

@@ -58,7 +58,11 @@ class LanguageModel(Record):
     model = models.CharField(max_length=255, help_text="The provider's own name of the model.")
     base_url = models.URLField("base URL", max_length=500, default="", blank=True)
     api_key_env = models.CharField(
-        "key's environment variable", max_length=100, default="", blank=True, help_text="Where the key is, if not stored."
+        "key's environment variable",
+        max_length=100,
+        default="",
+        blank=True,
+        help_text="Where the key is, if not stored.",
     )
     encrypted_key = models.TextField(default="", blank=True, editable=False)
     api_version = models.CharField("API version", max_length=50, default="", blank=True, help_text="Azure only.")

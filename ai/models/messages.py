@@ -92,7 +92,7 @@ class MessageManager(TenantModelManagerMixin, models.Manager.from_queryset(Messa
         """An unsaved row for JSON `message`."""
         key, foreign = _own_id(message)
         run = run_id or message.get("run_id")
-        row = self.model(
+        row: Message = self.model(
             id=key or ids.new(),
             thread_id=str(thread.pk),
             tenant_id=thread.tenant_id,
@@ -114,7 +114,7 @@ class MessageManager(TenantModelManagerMixin, models.Manager.from_queryset(Messa
             SearchDocument.objects.index(row.document() for row in kept)
 
     def _attach(self, rows: list[Message], thread: ChatThread) -> None:
-        from ai.models.data_sources import DataSource  # noqa: PLC0415
+        from ai.models.data_sources import DataSource
 
         wanted = [file_id for row in rows for file_id in row.attachment_ids()]
         if not wanted:
@@ -156,7 +156,7 @@ class MessageManager(TenantModelManagerMixin, models.Manager.from_queryset(Messa
         thread = str(ids.parse(thread_id))
         which = Q(pk=key) if key else Q(external_id=foreign, thread_id=thread)
         with transaction.atomic():
-            row = self.select_for_update().filter(which).first()
+            row: Message | None = self.select_for_update().filter(which).first()
             if row is None:
                 return None
             if row.thread_id != thread:
@@ -178,13 +178,15 @@ class MessageManager(TenantModelManagerMixin, models.Manager.from_queryset(Messa
     def get_message(self, message_id: UUID | str) -> Message:
         """The message."""
         try:
-            return self.get(pk=ids.parse(message_id))
+            row: Message = self.get(pk=ids.parse(message_id))
         except self.model.DoesNotExist:
             raise NotFound(f"No message found with id '{message_id}'.") from None
+        return row
 
     def list_thread_messages(self, thread_id: UUID | str) -> MessageQuerySet:
         """The thread's messages in the order they were added."""
-        queryset: MessageQuerySet = self.get_queryset().of_thread(thread_id)
+        rows: Any = self.get_queryset()
+        queryset: MessageQuerySet = rows.of_thread(thread_id)
         return queryset
 
 
@@ -289,7 +291,7 @@ class Message(Record):
 
         A user's second feedback replaces the first, which stays in its history. `data["feedback"]` is the latest one.
         """
-        from ai.models.feedback import Feedback  # noqa: PLC0415
+        from ai.models.feedback import Feedback
 
         with transaction.atomic():
             message = type(self).objects.select_for_update().get(pk=self.pk)

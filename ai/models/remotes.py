@@ -30,7 +30,7 @@ def open_remote(thread: Any) -> RemoteThread:
     Raises:
         Misconfigured: no key for the remote is set.
     """
-    from openai import OpenAI  # noqa: PLC0415 - takes a second to import
+    from openai import OpenAI
 
     settings = conf.current()
     key = os.environ.get(settings.remote_api_key_env, "")

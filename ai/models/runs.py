@@ -76,7 +76,7 @@ class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQueryS
             busy = self.active().originals().filter(thread_id=run.thread_id).values_list("pk", flat=True).first()
             if busy is None:
                 raise
-            thread, active = ids.public("thread", run.thread_id), ids.public("run", busy)
+            thread, active = ids.public("thread", str(run.thread_id)), ids.public("run", busy)
             raise ThreadBusy(f"Thread {thread} already has an active run {active}.") from error
         return run
 
@@ -184,7 +184,9 @@ class Run(TenantRecord):
     requested_by = models.CharField(max_length=255, default="", blank=True)
 
     model = models.CharField(max_length=255, help_text="The alias that was asked for.")
-    response_model = models.CharField(max_length=255, default="", blank=True, help_text="What the provider says it used.")
+    response_model = models.CharField(
+        max_length=255, default="", blank=True, help_text="What the provider says it used."
+    )
     instructions = models.TextField(default="", blank=True)
     tools = models.JSONField(default=list, blank=True)
     settings = models.JSONField(default=dict, blank=True)
@@ -240,9 +242,7 @@ class Run(TenantRecord):
                 name="ai_run_one_active_per_thread",
                 condition=Q(status__in=[str(s) for s in ACTIVE], replay_of_thread__isnull=True),
             ),
-            models.CheckConstraint(
-                name="ai_run_failed_has_error", condition=~Q(status="failed") | ~Q(error_code="")
-            ),
+            models.CheckConstraint(name="ai_run_failed_has_error", condition=~Q(status="failed") | ~Q(error_code="")),
             models.CheckConstraint(
                 name="ai_run_ended_when_final",
                 condition=Q(status__in=[str(s) for s in ACTIVE]) | Q(ended_at__isnull=False),

@@ -27,7 +27,7 @@ class SearchDocumentManager(TenantManager):
 
     def retitle(self, *, thread_id: UUID, tenant_id: UUID | None, title: str) -> None:
         """Replace the thread's title."""
-        titles = self.model._base_manager.filter(thread_id=thread_id, message_id__isnull=True)  # noqa: SLF001
+        titles = self.model._base_manager.filter(thread_id=thread_id, message_id__isnull=True)
         if title and not titles.update(text=title):
             self.model(tenant_id=tenant_id, thread_id=thread_id, text=title).save(force_insert=True)
         elif not title:
@@ -35,13 +35,13 @@ class SearchDocumentManager(TenantManager):
 
     def rewrite(self, document: SearchDocument) -> None:
         """Replace a message's text."""
-        rows = self.model._base_manager.filter(message_id=document.message_id)  # noqa: SLF001
+        rows = self.model._base_manager.filter(message_id=document.message_id)
         if not rows.update(text=document.text):
             document.save(force_insert=True)
 
     def forget_threads(self, thread_ids: Iterable[UUID]) -> None:
         """Drop everything of these threads."""
-        self.model._base_manager.filter(thread_id__in=list(thread_ids)).delete()  # noqa: SLF001
+        self.model._base_manager.filter(thread_id__in=list(thread_ids)).delete()
 
     def matching(self, words: str, *, most: int) -> list[SearchDocument]:
         """The newest `most` documents that hold every word (prefixes count), in scope."""

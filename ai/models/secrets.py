@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ai import conf
 from ai.exceptions import Misconfigured
 
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
 
-def _fernet() -> object:
-    from cryptography.fernet import Fernet, MultiFernet  # noqa: PLC0415 - only who touches a secret pays for it
+
+def _fernet() -> MultiFernet:
+    from cryptography.fernet import Fernet, MultiFernet
 
     keys = conf.current().secrets_key
     if not keys:
@@ -20,7 +25,7 @@ def _fernet() -> object:
 
 def encrypt(plain: str) -> str:
     """`plain` encrypted with the newest key; empty stays empty."""
-    return _fernet().encrypt(plain.encode()).decode() if plain else ""  # type: ignore[attr-defined, no-any-return]
+    return _fernet().encrypt(plain.encode()).decode() if plain else ""
 
 
 def decrypt(token: str) -> str:
@@ -29,16 +34,16 @@ def decrypt(token: str) -> str:
     Raises:
         Misconfigured: no key in `AI_SECRETS_KEY` made this.
     """
-    from cryptography.fernet import InvalidToken  # noqa: PLC0415
+    from cryptography.fernet import InvalidToken
 
     if not token:
         return ""
     try:
-        return _fernet().decrypt(token.encode()).decode()  # type: ignore[attr-defined, no-any-return]
+        return _fernet().decrypt(token.encode()).decode()
     except InvalidToken:
         raise Misconfigured("A stored key cannot be read: no key in AI_SECRETS_KEY made it.") from None
 
 
 def rotate(token: str) -> str:
     """The same secret under the newest key."""
-    return _fernet().rotate(token.encode()).decode() if token else ""  # type: ignore[attr-defined, no-any-return]
+    return _fernet().rotate(token.encode()).decode() if token else ""

@@ -42,7 +42,7 @@ class ThreadQuerySet(models.QuerySet["ChatThread"]):
 
     def tagged(self, tag: str) -> ThreadQuerySet:
         """Threads that carry the tag."""
-        return self.filter(pk__in=ThreadTag._base_manager.filter(tag=tag).values("thread_id"))  # noqa: SLF001
+        return self.filter(pk__in=ThreadTag._base_manager.filter(tag=tag).values("thread_id"))
 
 
 class ThreadManager(TenantModelManagerMixin, models.Manager.from_queryset(ThreadQuerySet), BaseThreadStore):  # type: ignore[misc]
@@ -72,9 +72,10 @@ class ThreadManager(TenantModelManagerMixin, models.Manager.from_queryset(Thread
     def get_thread(self, thread_id: UUID | str) -> ChatThread:
         """The thread."""
         try:
-            return self.get(pk=ids.parse(thread_id))
+            thread: ChatThread = self.get(pk=ids.parse(thread_id))
         except self.model.DoesNotExist:
             raise NotFound(f"No thread found with id '{thread_id}'.") from None
+        return thread
 
     def get_or_add_thread(
         self,
@@ -123,7 +124,7 @@ class ThreadManager(TenantModelManagerMixin, models.Manager.from_queryset(Thread
 
     def update_thread(self, data: Any, thread: ChatThread | None = None) -> ChatThread | None:
         """Set documents, tags and user from `data`; None when there is no such thread."""
-        from ai.models.data_sources import DataSource  # noqa: PLC0415 - files know threads too
+        from ai.models.data_sources import DataSource
 
         thread_id = thread.pk if thread else value_of(data, "thread_id")
         with transaction.atomic():
@@ -142,7 +143,8 @@ class ThreadManager(TenantModelManagerMixin, models.Manager.from_queryset(Thread
 
     def locked(self, thread_id: UUID | str) -> ChatThread | None:
         """The thread, held until the transaction ends."""
-        return self.select_for_update().filter(pk=ids.parse(thread_id)).first()
+        thread: ChatThread | None = self.select_for_update().filter(pk=ids.parse(thread_id)).first()
+        return thread
 
     def list_threads(self, user_id: str) -> ThreadQuerySet:
         """The user's threads, the latest active first."""
@@ -155,18 +157,20 @@ class ThreadManager(TenantModelManagerMixin, models.Manager.from_queryset(Thread
 
     def delete_threads(self, thread_ids: Iterable[UUID]) -> int:
         """Delete those of the threads that are in scope; how many there were."""
-        from ai.models.feedback import Feedback  # noqa: PLC0415
-        from ai.models.messages import Message  # noqa: PLC0415
-        from ai.models.run_steps import RunStep  # noqa: PLC0415
-        from ai.models.runs import Run  # noqa: PLC0415
+        from ai.models.feedback import Feedback
+        from ai.models.messages import Message
+        from ai.models.run_steps import RunStep
+        from ai.models.runs import Run
 
         with transaction.atomic():
             keys = list(self.filter(pk__in=list(thread_ids)).values_list("pk", flat=True))
             texts = [str(key) for key in keys]
-            for model in (Message, Run, RunStep):
-                model._base_manager.filter(thread_id__in=texts).delete()  # noqa: SLF001
-            for model in (Feedback, ThreadTag):
-                model._base_manager.filter(thread_id__in=keys).delete()  # noqa: SLF001
+            by_text: tuple[type[models.Model], ...] = (Message, Run, RunStep)
+            by_key: tuple[type[models.Model], ...] = (Feedback, ThreadTag)
+            for model in by_text:
+                model._base_manager.filter(thread_id__in=texts).delete()
+            for model in by_key:
+                model._base_manager.filter(thread_id__in=keys).delete()
             SearchDocument.objects.forget_threads(keys)
             self.filter(pk__in=keys).delete()
         return len(keys)
@@ -177,7 +181,7 @@ class ThreadManager(TenantModelManagerMixin, models.Manager.from_queryset(Thread
         with transaction.atomic():
             if not self.filter(pk=thread_id).update(name=title, modified=at):
                 raise NotFound(f"No thread found with id '{thread_id}'.")
-            thread = self.get(pk=thread_id)
+            thread: ChatThread = self.get(pk=thread_id)
             SearchDocument.objects.retitle(thread_id=thread_id, tenant_id=thread.tenant_id, title=title)
         return thread
 
@@ -248,7 +252,9 @@ class ChatThread(Record):
             models.Index(fields=["tenant_id", "external_id"], name="ai_thread_external"),
         )
         constraints = (
-            models.CheckConstraint(name="ai_thread_feedback_known", condition=Q(feedback__in=["", "up", "down", "mixed"])),
+            models.CheckConstraint(
+                name="ai_thread_feedback_known", condition=Q(feedback__in=["", "up", "down", "mixed"])
+            ),
         )
 
     def __str__(self) -> str:
@@ -270,7 +276,7 @@ class ChatThread(Record):
 
     def to_json_with_messages(self) -> dict[str, Any]:
         """The thread and its messages as they were given, read fresh from the database with two queries."""
-        from ai.models.messages import Message  # noqa: PLC0415
+        from ai.models.messages import Message
 
         thread = type(self).objects.get_thread(self.pk)
         messages = Message.objects.list_thread_messages(self.pk).values_list("message", flat=True)
@@ -288,7 +294,7 @@ class ChatThread(Record):
 
         `data` is a dict or a pydantic object in OpenAI's chat format; `attachments` are files by `id` or `file_id`.
         """
-        from ai.models.messages import Message  # noqa: PLC0415
+        from ai.models.messages import Message
 
         message = Message.objects.create_message(data, thread_id=self.pk, tenant_id=self.tenant_id)
         self.refresh_from_db()
@@ -300,7 +306,7 @@ class ChatThread(Record):
         Raises:
             NotFound: the thread is linked to no remote.
         """
-        from ai.models.remotes import open_remote  # noqa: PLC0415
+        from ai.models.remotes import open_remote
 
         return open_remote(self)
 

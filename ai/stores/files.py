@@ -53,7 +53,7 @@ def chunks_of(file: Any) -> Iterator[bytes]:
 
 def guess_type(head: bytes, name: str) -> str:
     """The MIME type by content; a name's ending is believed only to tell texts apart."""
-    import puremagic  # noqa: PLC0415 - reads its table of signatures when imported
+    import puremagic
 
     text = _as_text(head)
     if text is not None and not head.startswith(b"%PDF"):

@@ -67,7 +67,7 @@ class MemoryFile:
     bytes: int
     sha256: str
     mime_type: str
-    content: bytes = field(repr=False)
+    content: Any = field(repr=False)
 
     def attachment_reference(self) -> dict[str, Any]:
         """How a message refers to the file."""
