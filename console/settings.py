@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from typing import Any
 
 import dj_database_url
@@ -62,6 +63,10 @@ INSTALLED_APPS = [
     "import_export",
     "ai.apps.AIConfig",
 ]
+if find_spec("django_linear_migrations"):
+    # Installed where the project is developed: two branches cannot both add a "next" migration.
+    INSTALLED_APPS.append("django_linear_migrations")
+    FIRST_PARTY_APPS = ["ai"]
 MIDDLEWARE = [
     "console.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -71,6 +76,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "ai.middleware.tenancy.TenantScopeMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -136,7 +142,7 @@ def _database() -> dict[str, Any]:
 DATABASES = {"default": _database()}
 
 # -- The queue. The database is the truth about pending work; a message only wakes a worker.
-CELERY_BROKER_URL = ENV.celery_broker_url or "folder://"
+CELERY_BROKER_URL = ENV.celery_broker_url or "folder://localhost"
 CELERY_BROKER_FOLDER = HOME / "broker"
 if CELERY_BROKER_URL.startswith("redis"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "socket_connect_timeout": 2}

@@ -1,0 +1,1 @@
+"""The tests: one folder per layer, and `house`, `contract`, `journeys` and `benchmarks` beside them."""

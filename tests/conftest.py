@@ -1,0 +1,92 @@
+"""What every test may ask for.
+
+A test marked `postgres`, `sqlite`, `broker`, `browser` or `data` needs something that is not always there. Where it is
+missing the test skips and says why; under `CI=true` it is left out of the lane instead, and a skip is a failure, so
+that each test really runs in the lane that has what it needs.
+
+An `async def` test that touches the database takes `transactional_db`: the ORM works on a thread, with a connection of
+its own, that never sees an open transaction of the test.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection
+
+from tests.environment import CHROMIUM, IN_CI
+
+if TYPE_CHECKING:
+    from ai.models import Tenant
+
+
+def _missing(marker: str) -> str:
+    """Why a test with `marker` cannot run here; empty when it can."""
+    vendor = connection.vendor
+    reasons = {
+        "postgres": "" if vendor == "postgresql" else "needs PostgreSQL: set TEST_DATABASE_URL",
+        "sqlite": "" if vendor == "sqlite" else "is about SQLite, and this lane is on another database",
+        "broker": "" if os.environ.get("TEST_BROKER_URL") else "needs a broker: set TEST_BROKER_URL",
+        "browser": "" if CHROMIUM or IN_CI else "needs Chromium: apt-get install chromium",
+        "data": "" if os.environ.get("CONSOLE_DATA") else "needs the sample data: set CONSOLE_DATA to its folder",
+    }
+    return reasons.get(marker, "")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, or skip with a reason, what cannot run here."""
+    left_out = []
+    for item in items:
+        reasons = [reason for marker in item.iter_markers() if (reason := _missing(marker.name))]
+        if reasons and IN_CI:
+            left_out.append(item)
+        for reason in reasons:
+            item.add_marker(pytest.mark.skip(reason=reason))
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Under `CI=true` nothing may skip."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    if IN_CI and skipped:
+        reporter.write_line(f"{len(skipped)} skipped, and in CI a skip is a failure:", red=True)
+        for report in skipped:
+            reporter.write_line(f"  {report.nodeid}: {report.longrepr}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(autouse=True)
+def _fresh_cache() -> Iterator[None]:
+    """No test sees what another one cached."""
+    yield
+    if (
+        settings.CACHES["default"]["BACKEND"].endswith("RedisCache")
+        or Path(settings.CACHES["default"]["LOCATION"]).exists()
+    ):
+        cache.clear()
+
+
+@pytest.fixture
+def tenant(db: None) -> Iterator[Tenant]:
+    """A tenant, in scope while the test runs."""
+    from ai import tenancy
+    from ai.models import Tenant
+
+    made = Tenant.objects.create(name="Northwind")
+    with tenancy.scope(made.pk):
+        yield made
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """Debian's Chromium instead of a downloaded one."""
+    return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": ["--no-sandbox", "--disable-gpu"]}
