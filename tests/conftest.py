@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from asgiref.sync import SyncToAsync, iscoroutinefunction
 from django.conf import settings
 from django.core.cache import cache
-from django.db import connection
+from django.db import connection, connections
 
 from tests.environment import CHROMIUM, IN_CI
 
@@ -75,9 +76,18 @@ def _fresh_cache() -> Iterator[None]:
         cache.clear()
 
 
+@pytest.fixture(autouse=True)
+def _no_connection_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The thread on which async tests use the ORM gives its connection back."""
+    yield
+    if iscoroutinefunction(getattr(request, "function", None)):
+        SyncToAsync.single_thread_executor.submit(connections.close_all).result()
+
+
 @pytest.fixture
-def tenant(db: None) -> Iterator[Tenant]:
-    """A tenant, in scope while the test runs."""
+def tenant(request: pytest.FixtureRequest) -> Iterator[Tenant]:
+    """A tenant, in scope while the test runs; an async test gets a database that its threads can see."""
+    request.getfixturevalue("transactional_db" if iscoroutinefunction(request.function) else "db")
     from ai import tenancy
     from ai.models import Tenant
 
