@@ -4,8 +4,8 @@ A test marked `postgres`, `sqlite`, `broker`, `browser` or `data` needs somethin
 missing the test skips and says why; under `CI=true` it is left out of the lane instead, and a skip is a failure, so
 that each test really runs in the lane that has what it needs.
 
-An `async def` test that touches the database takes `transactional_db`: the ORM works on a thread, with a connection of
-its own, that never sees an open transaction of the test.
+An `async def` test that touches the database gets it without a transaction around it (`django_db(transaction=True)`):
+the ORM works on a thread, with a connection of its own, that never sees an open transaction of the test.
 """
 
 from __future__ import annotations
@@ -40,10 +40,17 @@ def _missing(marker: str) -> str:
     return reasons.get(marker, "")
 
 
+def _uses_database(item: pytest.Item) -> bool:
+    return "db" in getattr(item, "fixturenames", ()) or item.get_closest_marker("django_db") is not None
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out, or skip with a reason, what cannot run here."""
     left_out = []
     for item in items:
+        if iscoroutinefunction(getattr(item, "function", None)) and _uses_database(item):
+            item.add_marker(pytest.mark.django_db(transaction=True), append=False)
         reasons = [reason for marker in item.iter_markers() if (reason := _missing(marker.name))]
         if reasons and IN_CI:
             left_out.append(item)
@@ -85,15 +92,29 @@ def _no_connection_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
-def tenant(request: pytest.FixtureRequest) -> Iterator[Tenant]:
-    """A tenant, in scope while the test runs; an async test gets a database that its threads can see."""
-    request.getfixturevalue("transactional_db" if iscoroutinefunction(request.function) else "db")
+def tenant(db: None) -> Iterator[Tenant]:
+    """A tenant, in scope while the test runs."""
     from ai import tenancy
     from ai.models import Tenant
 
     made = Tenant.objects.create(name="Northwind")
     with tenancy.scope(made.pk):
         yield made
+
+
+@pytest.fixture
+def sent_tasks() -> Iterator[list[tuple[str, dict[str, Any]]]]:
+    """The name and arguments of every task sent to the broker while the test runs."""
+    from celery.signals import before_task_publish
+
+    sent: list[tuple[str, dict[str, Any]]] = []
+
+    def note(sender: str, body: Any, **_: Any) -> None:
+        sent.append((sender, body[1]))
+
+    before_task_publish.connect(note)
+    yield sent
+    before_task_publish.disconnect(note)
 
 
 @pytest.fixture(scope="session")
