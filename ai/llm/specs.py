@@ -1,0 +1,132 @@
+"""What it takes to reach a model, and how an alias is understood."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
+
+from ai.exceptions import ModelError, NotFound
+
+#: Provider → the environment variables that may hold its key, the vendor's usual one first.
+KEY_VARIABLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "openai": ("OPENAI_API_KEY",),
+        "openai-responses": ("OPENAI_API_KEY",),
+        "openai-compatible": (),
+        "azure": ("AZURE_OPENAI_API_KEY",),
+        "anthropic": ("ANTHROPIC_API_KEY",),
+        "google-gla": ("GOOGLE_API_KEY", "GEMINI_API_KEY"),
+        "mistral": ("MISTRAL_API_KEY",),
+        "groq": ("GROQ_API_KEY",),
+        "cohere": ("CO_API_KEY",),
+        "bedrock": ("AWS_BEARER_TOKEN_BEDROCK",),
+        "huggingface": ("HF_TOKEN",),
+        "openrouter": ("OPENROUTER_API_KEY",),
+        "ollama": ("OLLAMA_API_KEY",),
+        "local": (),
+    }
+)
+
+PROVIDERS = tuple(KEY_VARIABLES)
+
+#: Servers that commonly ask for no key.
+KEYLESS = frozenset({"openai-compatible", "ollama", "local"})
+
+_URL_VARIABLES = {"azure": "AZURE_OPENAI_ENDPOINT", "ollama": "OLLAMA_BASE_URL"}
+
+_URLS = {
+    "openai": "https://api.openai.com/v1",
+    "openai-responses": "https://api.openai.com/v1",
+    "anthropic": "https://api.anthropic.com",
+    "google-gla": "https://generativelanguage.googleapis.com",
+    "mistral": "https://api.mistral.ai",
+    "groq": "https://api.groq.com",
+    "cohere": "https://api.cohere.com",
+    "openrouter": "https://openrouter.ai/api/v1",
+    "ollama": "http://localhost:11434/v1",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """A model, and all that is needed to call it. The key and the headers never appear in its repr."""
+
+    alias: str
+    provider: str
+    """One of `PROVIDERS`."""
+    model: str
+    """The provider's own name of the model."""
+    base_url: str = ""
+    """Empty means the vendor's own address."""
+    api_key: str = field(default="", repr=False)
+    """Empty means the vendor's usual environment variable."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """pydantic-ai model settings, used where a request names none: temperature, max_tokens, …"""
+    context_window: int | None = None
+    """In tokens."""
+    input_price: Decimal | None = None
+    """US$ per million prompt tokens; so are the other prices for their kind of token."""
+    output_price: Decimal | None = None
+    cached_price: Decimal | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Sent with every request."""
+    api_version: str = ""
+    """Azure only."""
+
+    def url(self) -> str:
+        """Where the model lives; empty when only its SDK knows (Bedrock, Hugging Face's router)."""
+        variable = _URL_VARIABLES.get(self.provider, "")
+        return self.base_url or (os.environ.get(variable, "") if variable else "") or _URLS.get(self.provider, "")
+
+    def key(self) -> str:
+        """The API key; empty for a server that asks for none.
+
+        Raises:
+            ModelError: there is none (`authentication_failed`); the message names the variable to set.
+        """
+        variables = KEY_VARIABLES.get(self.provider, ())
+        found = self.api_key or next((os.environ[name] for name in variables if os.environ.get(name)), "")
+        if not found and self.provider not in KEYLESS:
+            raise ModelError(
+                f"There is no API key for {self.alias!r}: set the environment variable {variables[0]}, or store a key "
+                "with the language model in the admin.",
+                code="authentication_failed",
+            )
+        return found
+
+
+Source = Callable[[str], ModelSpec | None]
+
+
+def _no_source(_alias: str) -> ModelSpec | None:
+    return None
+
+
+_source: Source = _no_source
+
+
+def set_source(source: Source | None) -> None:
+    """Ask `source` first for every alias from now on; None forgets the present one."""
+    global _source  # noqa: PLW0603 - registered once, when the application starts
+    _source = source or _no_source
+
+
+def spec(alias: str) -> ModelSpec:
+    """What `alias` stands for: a stored model, else `provider:model` in pydantic-ai's notation.
+
+    Raises:
+        NotFound: it is neither; the message lists the providers.
+    """
+    if stored := _source(alias):
+        return stored
+    provider, _, model = alias.partition(":")
+    if provider in KEY_VARIABLES and model:
+        return ModelSpec(alias=alias, provider=provider, model=model)
+    raise NotFound(
+        f"There is no language model {alias!r}. Use the alias of one in the admin's list of language models, or "
+        f"provider:model with one of these providers: {', '.join(PROVIDERS)}."
+    )

@@ -1,0 +1,174 @@
+"""
+HTTP clients for the vendors' SDKs: guarded, unredirected, with one TLS context for the whole process.
+
+The SDKs of 2026 come in two kinds: openai, anthropic, mistralai and google-genai ride on httpx2; groq, cohere and
+huggingface_hub on httpx. Both kinds share everything here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+import httpcore
+import httpcore2
+import httpx
+import httpx2
+
+from ai.exceptions import ModelError
+from ai.llm import guard
+
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 300.0
+"""How long a model may be silent between two chunks, where neither a request nor its model's settings say."""
+WRITE_SECONDS = 60.0
+MAX_CONNECTIONS = 1000
+MAX_IDLE = 100
+IDLE_SECONDS = 30.0
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+@cache
+def tls() -> ssl.SSLContext:
+    """The process's TLS context; making one costs 10 to 20 ms."""
+    return httpx2.create_ssl_context()
+
+
+async def _connect(connect: Any, errors: Any, host: str, port: int, timeout: float | None, options: dict[str, Any]) -> Any:
+    """Connect to one of the checked addresses of `host`; TLS goes on verifying the name."""
+    try:
+        async with asyncio.timeout(timeout):
+            addresses = await guard.lookup(host, port)
+    except TimeoutError:
+        raise errors.ConnectTimeout(f"Looking up {host} took too long.") from None
+    except OSError as error:
+        raise errors.ConnectError(f"{host} cannot be looked up: {error}") from error
+    for address in addresses[:-1]:
+        try:
+            return await connect(address, port, timeout=timeout, **options)
+        except (errors.ConnectError, errors.ConnectTimeout):
+            continue
+    return await connect(addresses[-1], port, timeout=timeout, **options)
+
+
+class _Backend(httpcore.AnyIOBackend):
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        options = {"local_address": local_address, "socket_options": socket_options}
+        stream: httpcore.AsyncNetworkStream = await _connect(
+            super().connect_tcp, httpcore, host, port, timeout, options
+        )
+        return stream
+
+
+class _Backend2(httpcore2.AnyIOBackend):
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        options = {"local_address": local_address, "socket_options": socket_options}
+        stream: httpcore2.AsyncNetworkStream = await _connect(
+            super().connect_tcp, httpcore2, host, port, timeout, options
+        )
+        return stream
+
+
+def _check_request(url: Any) -> None:
+    if url.scheme not in {"http", "https"}:
+        raise guard.refuse(f"{url.scheme} is not http or https.")
+    if problem := guard.host_problem(url.host):
+        raise guard.refuse(problem)
+
+
+def _check_response(status: int, location: str | None) -> None:
+    if status in _REDIRECTS and location:
+        raise ModelError(
+            "The model server redirects elsewhere, which is not followed because the key would travel along. "
+            "Correct the base URL.",
+            code="server_error",
+        )
+
+
+class Transport(httpx.AsyncHTTPTransport):
+    """httpx's transport, with every connection checked by `ai.llm.guard` and no redirect let through."""
+
+    def __init__(self) -> None:
+        super().__init__(verify=tls())
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=tls(),
+            max_connections=MAX_CONNECTIONS,
+            max_keepalive_connections=MAX_IDLE,
+            keepalive_expiry=IDLE_SECONDS,
+            network_backend=_Backend(),
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request when its address is allowed."""
+        _check_request(request.url)
+        response = await super().handle_async_request(request)
+        try:
+            _check_response(response.status_code, response.headers.get("location"))
+        except ModelError:
+            await response.aclose()
+            raise
+        return response
+
+
+class Transport2(httpx2.AsyncHTTPTransport):
+    """The same for httpx2."""
+
+    def __init__(self) -> None:
+        super().__init__(verify=tls())
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=tls(),
+            max_connections=MAX_CONNECTIONS,
+            max_keepalive_connections=MAX_IDLE,
+            keepalive_expiry=IDLE_SECONDS,
+            network_backend=_Backend2(),
+        )
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send the request when its address is allowed."""
+        _check_request(request.url)
+        response = await super().handle_async_request(request)
+        try:
+            _check_response(response.status_code, response.headers.get("location"))
+        except ModelError:
+            await response.aclose()
+            raise
+        return response
+
+
+def read_seconds(settings: Mapping[str, Any]) -> float:
+    """The read timeout in a model's settings (`timeout`, in seconds), else ours."""
+    timeout = settings.get("timeout")
+    return float(timeout) if isinstance(timeout, int | float) else READ_SECONDS
+
+
+def client(*, headers: Mapping[str, str], read: float = READ_SECONDS) -> httpx.AsyncClient:
+    """An httpx client for one event loop; `read` is in seconds."""
+    timeout = httpx.Timeout(connect=CONNECT_SECONDS, read=read, write=WRITE_SECONDS, pool=None)
+    return httpx.AsyncClient(
+        transport=Transport(), headers=dict(headers), timeout=timeout, follow_redirects=False, trust_env=False
+    )
+
+
+def client2(*, headers: Mapping[str, str], read: float = READ_SECONDS) -> httpx2.AsyncClient:
+    """An httpx2 client for one event loop; `read` is in seconds."""
+    timeout = httpx2.Timeout(connect=CONNECT_SECONDS, read=read, write=WRITE_SECONDS, pool=None)
+    return httpx2.AsyncClient(
+        transport=Transport2(), headers=dict(headers), timeout=timeout, follow_redirects=False, trust_env=False
+    )
