@@ -43,14 +43,16 @@ class SearchDocumentManager(TenantManager):
         """Drop everything of these threads."""
         self.model._base_manager.filter(thread_id__in=list(thread_ids)).delete()
 
-    def matching(self, words: str, *, most: int) -> list[SearchDocument]:
-        """The newest `most` documents that hold every word (prefixes count), in scope."""
+    def matching(self, words: str, *, most: int, titles_only: bool = False) -> list[SearchDocument]:
+        """The newest `most` documents that hold every word (prefixes count), in scope; their texts load when read."""
         if not words.split():
             return []
         vendor = connections[router.db_for_read(self.model)].vendor
         condition = _postgresql(words) if vendor == "postgresql" else _sqlite(words)
         queryset: Any = self.get_queryset().extra(where=[condition[0]], params=condition[1])
-        return list(queryset.order_by("-id")[:most])
+        if titles_only:
+            queryset = queryset.filter(message_id__isnull=True)
+        return list(queryset.defer("text").order_by("-id")[:most])
 
 
 def _sqlite(words: str) -> tuple[str, list[str]]:
