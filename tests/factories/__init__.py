@@ -2,61 +2,52 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 from uuid import UUID
 
-import factory
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 
 from ai import ids, tenancy
 from ai.models import ChatThread, LanguageModel, Message, Tenant, TenantMembership
 
-
-class TenantFactory(factory.django.DjangoModelFactory[Tenant]):
-    """A tenant with a name of its own."""
-
-    class Meta:
-        model = Tenant
-
-    name = factory.Sequence("Tenant {}".format)
+_numbers = itertools.count(1)
 
 
-class UserFactory(factory.django.DjangoModelFactory[Any]):
+def tenant(name: str = "") -> Tenant:
+    """A tenant, with a name of its own."""
+    made: Tenant = Tenant.objects.create(name=name or f"Tenant {next(_numbers)}")
+    return made
+
+
+def user(**values: Any) -> Any:
     """A member of staff without permissions."""
-
-    class Meta:
-        model = get_user_model()
-
-    username = factory.Sequence("staff{}".format)
-    email = factory.LazyAttribute(lambda o: f"{o.username}@example.com")
-    is_staff = True
+    name = f"staff{next(_numbers)}"
+    return get_user_model().objects.create(
+        **{"username": name, "email": f"{name}@example.com", "is_staff": True, **values}
+    )
 
 
-class LanguageModelFactory(factory.django.DjangoModelFactory[LanguageModel]):
+def language_model(**values: Any) -> LanguageModel:
     """A language model on an OpenAI-compatible server."""
-
-    class Meta:
-        model = LanguageModel
-
-    alias = factory.Sequence("model-{}".format)
-    provider = "openai-compatible"
-    model = "scripted"
-    base_url = "http://127.0.0.1:9/v1"
+    fixed = {"provider": "openai-compatible", "model": "scripted", "base_url": "http://127.0.0.1:9/v1"}
+    made: LanguageModel = LanguageModel.objects.create(**{"alias": f"model-{next(_numbers)}", **fixed, **values})
+    return made
 
 
 def staff(*permissions: str, tenants: tuple[Tenant, ...] = ()) -> Any:
     """A member of staff with these permissions ("view_run") and memberships."""
-    user = UserFactory()
-    user.user_permissions.set(Permission.objects.filter(content_type__app_label="ai", codename__in=permissions))
-    for tenant in tenants:
-        TenantMembership.objects.create(user=user, tenant_id=tenant.pk)
-    return user
+    made = user()
+    made.user_permissions.set(Permission.objects.filter(content_type__app_label="ai", codename__in=permissions))
+    for each in tenants:
+        TenantMembership.objects.create(user=made, tenant_id=each.pk)
+    return made
 
 
-def thread(tenant: Tenant | UUID, *messages: dict[str, Any], **values: Any) -> ChatThread:
+def thread(owner: Tenant | UUID, *messages: dict[str, Any], **values: Any) -> ChatThread:
     """A thread with messages in OpenAI's chat format."""
-    tenant_id = tenant if isinstance(tenant, UUID) else tenant.pk
+    tenant_id = owner if isinstance(owner, UUID) else owner.pk
     with tenancy.scope(tenant_id):
         row = ChatThread(id=ids.new(), tenant_id=tenant_id, **{"name": "A thread", **values})
         ChatThread.objects.insert(row)

@@ -38,7 +38,7 @@ class TestCreateMessage:
             Message.objects.create_message({"role": "user", "content": "Hi"}, uuid4())
 
     def test_refuses_another_tenants_thread(self, tenant: Tenant) -> None:
-        other = factories.thread(factories.TenantFactory())
+        other = factories.thread(factories.tenant())
 
         with pytest.raises(NotFound):
             Message.objects.create_message({"role": "user", "content": "Hi"}, other.pk)
@@ -46,7 +46,9 @@ class TestCreateMessage:
     def test_keeps_what_no_database_could(self, tenant: Tenant) -> None:
         thread = factories.thread(tenant)
 
-        message = Message.objects.create_message({"role": "user", "content": "a\x00b\ud800c", "n": float("nan")}, thread.pk)
+        message = Message.objects.create_message(
+            {"role": "user", "content": "a\x00b\ud800c", "n": float("nan")}, thread.pk
+        )
 
         message.refresh_from_db()
         assert message.message == {"role": "user", "content": "a\ufffdb\ufffdc", "n": None}

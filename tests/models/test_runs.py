@@ -15,7 +15,6 @@ from ai import tenancy
 from ai.exceptions import LeaseLost, NotFound, RunNotActive, ThreadBusy
 from ai.models import Run, Tenant
 from ai.models.runs import FINAL
-from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -29,6 +28,12 @@ def queued(tenant: Tenant, **values: Any) -> Run:
     run = Run(tenant_id=tenant.pk, thread_id=str(uuid4()), model="m", **values)
     saved: Run = Run.objects.queue(run)
     return saved
+
+
+def claimed(run: Run, *, worker: str = "a", at: datetime) -> Run:
+    taken: Run | None = Run.objects.claim(run.pk, worker=worker, at=at)
+    assert taken is not None
+    return taken
 
 
 class TestQueue:
@@ -85,7 +90,7 @@ class TestClaim:
 
 class TestEnd:
     def test_brings_the_run_to_its_final_state(self, tenant: Tenant, at: datetime) -> None:
-        run = Run.objects.claim(queued(tenant).pk, worker="a", at=at)
+        run = claimed(queued(tenant), at=at)
 
         Run.objects.end(run, status="completed", at=at, total_tokens=7)
 
@@ -93,9 +98,9 @@ class TestEnd:
         assert (run.status, run.ended_at, run.total_tokens, run.leased_by) == ("completed", at, 7, "")
 
     def test_refuses_a_worker_that_lost_the_lease(self, tenant: Tenant, at: datetime) -> None:
-        run = Run.objects.claim(queued(tenant).pk, worker="a", at=at)
+        run = claimed(queued(tenant), at=at)
         Run.objects.recover(at=at + timedelta(hours=1))
-        again = Run.objects.claim(run.pk, worker="b", at=at)
+        again = claimed(run, worker="b", at=at)
 
         with pytest.raises(LeaseLost):
             Run.objects.end(run, status="completed", at=at)
@@ -122,7 +127,7 @@ class TestRequestCancel:
         assert Run.objects.request_cancel(queued(tenant).pk, at=at).status == "cancelled"
 
     def test_asks_the_worker_of_a_running_one(self, tenant: Tenant, at: datetime) -> None:
-        run = Run.objects.claim(queued(tenant).pk, worker="a", at=at)
+        run = claimed(queued(tenant), at=at)
 
         assert Run.objects.request_cancel(run.pk, at=at).status == "cancelling"
         assert Run.objects.renew([run], at=at) == {run.pk}
@@ -139,12 +144,12 @@ class TestRequestCancel:
 
 class TestRecover:
     def test_leaves_runs_with_a_lease_alone(self, tenant: Tenant, at: datetime) -> None:
-        Run.objects.claim(queued(tenant).pk, worker="a", at=at)
+        claimed(queued(tenant), at=at)
 
         assert Run.objects.recover(at=at) == 0
 
     def test_requeues_those_of_a_dead_worker_at_once(self, tenant: Tenant, at: datetime) -> None:
-        run = Run.objects.claim(queued(tenant).pk, worker="a", at=at)
+        run = claimed(queued(tenant), at=at)
 
         assert Run.objects.recover(at=at, dead_workers=["a"]) == 1
         run.refresh_from_db()
@@ -160,7 +165,7 @@ class TestRecover:
         assert (run.status, run.error_code) == ("failed", "server_error")
 
     def test_cancels_what_was_being_cancelled(self, tenant: Tenant, at: datetime) -> None:
-        run = Run.objects.claim(queued(tenant).pk, worker="a", at=at)
+        run = claimed(queued(tenant), at=at)
         Run.objects.request_cancel(run.pk, at=at)
 
         Run.objects.recover(at=at + timedelta(hours=1))

@@ -45,7 +45,7 @@ class TestGetOrAddThread:
         assert again.name == "One"
 
     def test_refuses_another_tenants_thread(self, tenant: Tenant) -> None:
-        other = factories.thread(factories.TenantFactory())
+        other = factories.thread(factories.tenant())
 
         with pytest.raises(NotFound):
             ChatThread.objects.get_or_add_thread(other.pk)
@@ -154,7 +154,10 @@ class NewThread(BaseModel):
 class TestAddThread:
     def test_takes_a_pydantic_object_with_the_messages_words_as_title(self, tenant: Tenant) -> None:
         data = NewThread(
-            thread_id=str(uuid4()), user_id="u1", agent_id="a1", message=Question(content=[Content(text="Book a table")])
+            thread_id=str(uuid4()),
+            user_id="u1",
+            agent_id="a1",
+            message=Question(content=[Content(text="Book a table")]),
         )
 
         thread = ChatThread.objects.add_thread(data)
