@@ -43,6 +43,9 @@ class Env(BaseSettings):
     console_admin_password: str = Field(default="", repr=False)
     """Its password. Unset: a random one, printed once."""
 
+    console_demo: bool = True
+    """Load the demo conversations when the database is empty. Never in production."""
+
     host: str = "127.0.0.1"
     """The address `make run` listens on."""
 
