@@ -33,8 +33,8 @@ KEY_VARIABLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 PROVIDERS = tuple(KEY_VARIABLES)
 
-#: Servers that commonly ask for no key.
-KEYLESS = frozenset({"openai-compatible", "ollama", "local"})
+#: Servers that commonly ask for no key, and Bedrock, which also takes AWS's other credentials.
+KEYLESS = frozenset({"openai-compatible", "ollama", "local", "bedrock"})
 
 _URL_VARIABLES = {"azure": "AZURE_OPENAI_ENDPOINT", "ollama": "OLLAMA_BASE_URL"}
 
@@ -78,7 +78,7 @@ class ModelSpec:
     """Azure only."""
 
     def url(self) -> str:
-        """Where the model lives; empty when only its SDK knows (Bedrock, Hugging Face's router)."""
+        """Where the model lives; empty when only its SDK knows (Bedrock, Hugging Face)."""
         variable = _URL_VARIABLES.get(self.provider, "")
         return self.base_url or (os.environ.get(variable, "") if variable else "") or _URLS.get(self.provider, "")
 
