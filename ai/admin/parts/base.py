@@ -1,0 +1,261 @@
+"""The base of every page: bounded lists, tenancy, permissions, confirmed actions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.admin import ShowFacets
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path
+from unfold.admin import ModelAdmin
+
+from ai import ids, tenancy
+from ai.admin.parts.lists import BoundedChangeList
+from ai.exceptions import AIError, Forbidden, NotFound
+from ai.models import Tenant
+
+#: A text search looks through this many of the newest rows.
+SEARCH_WINDOW = 10_000
+MOST_TENANTS = 500
+
+
+def tenant_names(request: HttpRequest) -> dict[UUID, str]:
+    """The names of the tenants in scope, read once a request."""
+    found: dict[UUID, str] | None = getattr(request, "_ai_tenant_names", None)
+    if found is None:
+        rows = Tenant.objects.order_by("name", "pk")
+        tenants = tenancy.current().tenants
+        if tenants is not None:
+            rows = rows.filter(pk__in=sorted(tenants))
+        found = dict(rows.values_list("pk", "name")[:MOST_TENANTS])
+        request._ai_tenant_names = found  # type: ignore[attr-defined]
+    return found
+
+
+def sees_several_tenants(request: HttpRequest) -> bool:
+    """Whether a column and a filter by tenant make sense to this person."""
+    tenants = tenancy.current().tenants
+    return tenants is None or len(tenants) > 1
+
+
+def answer(request: HttpRequest, back: str, act: Callable[[], tuple[str, str]]) -> HttpResponse:
+    """Do `act`, which returns (message, where to go), and turn what goes wrong into a message at `back`."""
+    try:
+        done, where = act()
+    except Forbidden as error:
+        raise PermissionDenied(error.message) from error
+    except NotFound as error:
+        raise Http404(error.message) from error
+    except AIError as error:
+        messages.error(request, error.message)
+        return HttpResponseRedirect(back)
+    if done:
+        messages.success(request, done)
+    return HttpResponseRedirect(where)
+
+
+class ConsoleAdmin(ModelAdmin):
+    """A list that never counts, and forms that go through the services.
+
+    `id_fields` are columns that a search for an id also looks at; `lookups` the columns that a link may filter by.
+    """
+
+    list_per_page = 50
+    list_max_show_all = 0
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+    list_disable_select_all = True
+    list_filter_submit = True
+    list_fullwidth = True
+    compressed_fields = True
+    sortable_by: Sequence[str] = ()
+    ordering: Sequence[str] = ("-created", "-pk")
+    tenant_column = True
+    id_fields: Sequence[str] = ()
+    lookups: Sequence[str] = ()
+    empty_title = "Nothing here yet"
+    empty_text = "What is added will appear here."
+
+    # -- Lists
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        """A list that reads one page."""
+        return BoundedChangeList
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """The columns, with the tenant where several can be seen."""
+        columns = list(super().get_list_display(request))
+        if self.tenant_column and sees_several_tenants(request):
+            columns.append("tenant_name")
+        return columns
+
+    def tenant_name(self, row: Any) -> str:
+        """The name of the row's tenant."""
+        return str(getattr(row, "tenant_label", "") or "—")
+
+    tenant_name.short_description = "Tenant"  # type: ignore[attr-defined]
+
+    def prepare_rows(self, request: HttpRequest, rows: list[Any]) -> None:
+        """Give the rows of one page what their columns show, with a fixed number of queries."""
+        if self.tenant_column and sees_several_tenants(request):
+            names = tenant_names(request)
+            for row in rows:
+                row.tenant_label = names.get(row.tenant_id, "")
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """By id when the term is one, else by text among the newest rows."""
+        term = search_term.replace("\x00", "").strip()
+        if not term:
+            return queryset, False
+        try:
+            key = ids.parse(term)
+        except NotFound:
+            return self.search_text(request, queryset, term), False
+        wanted = Q(pk=key)
+        for name in self.id_fields:
+            wanted |= Q(**{name: self.model._meta.get_field(name).to_python(str(key))})
+        return queryset.filter(wanted), False
+
+    def search_text(self, request: HttpRequest, queryset: Any, term: str) -> Any:
+        """Rows of the newest `SEARCH_WINDOW` that hold the term in one of `search_fields`."""
+        newest = self.get_queryset(request).order_by(*self.ordering).values("pk")[:SEARCH_WINDOW]
+        wanted = Q()
+        for name in self.search_fields:
+            wanted |= Q(**{f"{name}__icontains": term})
+        return queryset.filter(wanted, pk__in=newest)
+
+    def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
+        """Only what an index answers: a link's lookup, or a filter's."""
+        return lookup.removesuffix("__exact") in self.lookups
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Without Django's delete action, which passes the services by."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def response_action(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        """What was ticked on this page, never every row there is."""
+        posted: Any = request.POST.copy()
+        posted["select_across"] = "0"
+        request.POST = posted
+        response: HttpResponse | None = super().response_action(request, queryset)
+        return response
+
+    def empty_links(self, request: HttpRequest) -> list[tuple[str, str]]:
+        """(words, URL) of what to do next where there is nothing yet."""
+        return []
+
+    # -- Pages
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> NoReturn:
+        raise Http404("There is no such thing here; it may have been deleted, or belong to another tenant.")
+
+    def get_object_or_404(self, request: HttpRequest, object_id: str) -> Any:
+        """The object when it is in scope and may be seen."""
+        found = self.get_object(request, unquote(object_id))
+        if found is None:
+            self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        if not self.has_view_permission(request, found):
+            raise PermissionDenied
+        return found
+
+    def page(self, request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
+        """A page of our own inside the admin's frame."""
+        frame = self.admin_site.each_context(request)
+        request.current_app = self.admin_site.name
+        values = {**frame, "opts": self.opts, "title": title, "model_admin": self, **context}
+        return TemplateResponse(request, template, values)
+
+    def confirm(
+        self, request: HttpRequest, *, title: str, text: str, button: str, back: str, **context: Any
+    ) -> TemplateResponse:
+        """Ask before acting: a dialog where the link opens one, else a page. The form posts to this URL."""
+        words = {"text": text, "button": button, "back": back, **context}
+        return self.page(request, "admin/ai/confirm.html", title, **words)
+
+    def extra_urls(self) -> Iterable[tuple[str, str, Callable[..., HttpResponse]]]:
+        """(route, name without `ai_<model>_`, view) of further pages; a view checks its own permission."""
+        return ()
+
+    def get_urls(self) -> list[Any]:
+        """Our pages before Django's."""
+        prefix = f"{self.opts.app_label}_{self.opts.model_name}_"
+        own = [path(r, self.admin_site.admin_view(view), name=prefix + name) for r, name, view in self.extra_urls()]
+        return [*own, *super().get_urls()]
+
+    # -- Permissions
+    def may(self, request: HttpRequest, action: str) -> bool:
+        """Whether the person has the model's permission, such as "export"."""
+        user: Any = request.user
+        return bool(user.has_perm(f"{self.opts.app_label}.{action}_{self.opts.model_name}"))
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        """`ai.import_<model>`."""
+        return self.may(request, "import")
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        """`ai.export_<model>`."""
+        return self.may(request, "export")
+
+
+class ReadAdmin(ConsoleAdmin):
+    """Rows that are read and acted on, never edited in a form."""
+
+    page_template = ""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody adds a row by hand."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody edits a row by hand."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody deletes a row by itself."""
+        return False
+
+    def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """What the page's template shows."""
+        return {}
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The row's page."""
+        if object_id is None or request.method not in ("GET", "HEAD"):
+            raise PermissionDenied
+        row = self.get_object_or_404(request, object_id)
+        names = tenant_names(request) if sees_several_tenants(request) else {}
+        tenant = names.get(getattr(row, "tenant_id", None), "")  # type: ignore[arg-type]
+        context = {"original": row, "row": row, "tenant": tenant, **self.page_context(request, row)}
+        return self.page(request, self.page_template, str(self.opts.verbose_name).capitalize(), **context)
+
+
+def pks_of(queryset: QuerySet[Any], *, most: int = 1000) -> list[Any]:
+    """The keys of the ticked rows."""
+    return list(queryset.values_list("pk", flat=True)[:most])
+
+
+def in_bulk(model: type[Model], keys: Iterable[Any], *fields: str) -> dict[str, Any]:
+    """Rows by the text of their key, for a column of one page: one query, in scope, malformed keys passed over."""
+    good = set()
+    for key in keys:
+        try:
+            good.add(ids.parse(key))
+        except NotFound:
+            continue
+    if not good:
+        return {}
+    rows = model._default_manager.filter(pk__in=good).only("pk", *fields)
+    return {str(row.pk): row for row in rows}

@@ -1,0 +1,58 @@
+"""List pages that never count a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest
+from unfold.views import ChangeList
+
+#: Deeper pages than this are empty: filters and search find what lies further back.
+MOST_PAGES = 2000
+
+
+class Pager(Paginator):  # type: ignore[type-arg]
+    """Knows only the current page and whether another follows."""
+
+    template_name = "admin/ai/parts/pager.html"
+    has_next = False
+
+    @property
+    def count(self) -> int:
+        """How many rows are known to exist: those up to the end of the current page."""
+        return self._known
+
+    _known = 0
+
+    def know(self, count: int, *, has_next: bool) -> None:
+        """Note what reading one page has shown."""
+        self._known, self.has_next = count, has_next
+
+
+class BoundedChangeList(ChangeList):
+    """Reads one row more than a page holds instead of counting the table."""
+
+    page_num: int
+
+    def get_results(self, request: HttpRequest) -> None:
+        """The rows of the page, prepared by the model admin's `prepare_rows`."""
+        size = self.list_per_page
+        page = min(max(self.page_num, 1), MOST_PAGES)
+        start = (page - 1) * size
+        rows: list[Any] = list(self.queryset[start : start + size + 1])
+        has_next = len(rows) > size and page < MOST_PAGES
+        rows = rows[:size]
+        self.model_admin.prepare_rows(request, rows)
+        pager = Pager([], size)
+        pager.know(start + len(rows), has_next=has_next)
+        self.paginator = pager
+        self.result_list = rows
+        self.result_count = start + len(rows)
+        self.full_result_count = self.result_count  # else the header says that there are more
+        self.show_full_result_count = False
+        self.show_admin_actions = bool(rows)
+        self.can_show_all = False
+        self.multi_page = has_next or page > 1
+        self.page_num = page
+        self.empty_links = [] if rows else self.model_admin.empty_links(request)
