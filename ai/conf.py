@@ -52,7 +52,7 @@ class Settings:
     model_retries: int = 3
     """How often a call to a model is tried again when trying again can help."""
 
-    first_token_seconds: float = 120
+    first_token_seconds: float = 120.0
     """A model that has said nothing for this long is given up."""
 
     remote_base_url: str = ""

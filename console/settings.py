@@ -10,6 +10,7 @@ import dj_database_url
 
 from console import branding, env, keys
 
+BASE_DIR = env.PROJECT
 ENV = env.load()
 HOME = ENV.console_home
 HOME.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -78,6 +79,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "ai.middleware.tenancy.TenantScopeMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "ai.middleware.tenancy.TenantScopeMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "console.urls"

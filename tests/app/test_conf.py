@@ -1,0 +1,60 @@
+"""The app's settings."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import fields
+from uuid import uuid4
+
+import pytest
+from cryptography.fernet import Fernet
+from django.core.checks import run_checks
+from django.test import override_settings
+
+from ai import conf
+
+
+class TestRead:
+    def test_takes_text_as_the_environment_gives_it(self) -> None:
+        tenant = uuid4()
+        source = {
+            "AI_DEFAULT_TENANT_ID": str(tenant),
+            "AI_MAX_FILE_BYTES": "10",
+            "AI_SECRETS_KEY": "one, two",
+            "AI_FIRST_TOKEN_SECONDS": "2.5",
+            "AI_UNKNOWN": "x",
+        }
+
+        settings = conf.read(source)
+
+        assert settings.default_tenant_id == tenant
+        assert settings.max_file_bytes == 10
+        assert settings.secrets_key == ("one", "two")
+        assert settings.first_token_seconds == 2.5
+
+    def test_names_every_setting_that_is_wrong(self) -> None:
+        with pytest.raises(ValueError, match=r"AI_DEFAULT_TENANT_ID.*AI_MAX_FILE_BYTES"):
+            conf.read({"AI_MAX_FILE_BYTES": "many", "AI_DEFAULT_TENANT_ID": "us"})
+
+    def test_every_field_is_explained(self) -> None:
+        source = inspect.getsource(conf.Settings)
+
+        for field in fields(conf.Settings):
+            assert f"    {field.name}:" in source
+        assert source.count('"""') == 2 * (len(fields(conf.Settings)) + 1)
+
+
+class TestChecks:
+    def test_good_settings_pass(self) -> None:
+        with override_settings(AI_SECRETS_KEY=Fernet.generate_key().decode()):
+            assert [problem.id for problem in run_checks() if str(problem.id).startswith("ai.")] == []
+
+    @pytest.mark.parametrize(
+        ("name", "value", "problem"), [("AI_MAX_FILE_BYTES", "many", "ai.E001"), ("AI_SECRETS_KEY", "short", "ai.E002")]
+    )
+    def test_bad_ones_are_named_with_a_hint(self, name: str, value: str, problem: str) -> None:
+        with override_settings(**{name: value}):
+            found = [p for p in run_checks() if str(p.id).startswith("ai.")]
+
+        assert [p.id for p in found] == [problem]
+        assert found[0].hint

@@ -1,0 +1,74 @@
+"""Language models and their keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from django.db import connection
+from django.test import override_settings
+
+from ai.exceptions import Misconfigured
+from ai.models import LanguageModel, secrets
+from ai.models.language_models import find_spec
+from tests import factories
+
+OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+
+
+@pytest.mark.django_db
+class TestApiKey:
+    @override_settings(AI_SECRETS_KEY=OLD)
+    def test_is_kept_encrypted_and_read_by_the_spec_only(self) -> None:
+        row = factories.language_model(alias="fast")
+        row.set_api_key(" sk-secret ")
+        row.save()
+
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT encrypted_key FROM ai_language_model")
+            assert "sk-secret" not in cursor.fetchone()[0]
+        spec = find_spec("fast")
+        assert spec is not None
+        assert spec.api_key == "sk-secret"
+        assert "sk-secret" not in repr(spec)
+        assert "sk-secret" not in repr(row)
+
+    def test_can_be_the_name_of_an_environment_variable(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FAST_KEY", "sk-env")
+        factories.language_model(alias="fast", api_key_env="FAST_KEY")
+
+        spec = find_spec("fast")
+
+        assert spec is not None
+        assert spec.api_key == "sk-env"
+
+    def test_rotates(self) -> None:
+        with override_settings(AI_SECRETS_KEY=OLD):
+            row = factories.language_model()
+            row.set_api_key("sk-secret")
+            row.save()
+        with override_settings(AI_SECRETS_KEY=f"{NEW},{OLD}"):
+            assert LanguageModel.objects.rotate_secrets() == 1
+        with override_settings(AI_SECRETS_KEY=NEW):
+            row.refresh_from_db()
+            assert row.spec().api_key == "sk-secret"
+
+    @pytest.mark.parametrize(
+        ("key", "words"), [("", "Set AI_SECRETS_KEY"), ("x", "no Fernet key"), (NEW, "cannot be read")]
+    )
+    def test_says_what_is_missing(self, key: str, words: str) -> None:
+        with override_settings(AI_SECRETS_KEY=OLD):
+            token: Any = secrets.encrypt("sk-secret")
+
+        with override_settings(AI_SECRETS_KEY=key), pytest.raises(Misconfigured, match=words):
+            secrets.decrypt(token)
+
+
+@pytest.mark.django_db
+class TestFindSpec:
+    def test_finds_enabled_rows_only(self) -> None:
+        factories.language_model(alias="off", is_enabled=False)
+
+        assert find_spec("off") is None
+        assert find_spec("nowhere") is None
