@@ -80,6 +80,10 @@ class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQueryS
             raise ThreadBusy(f"Thread {thread} already has an active run {active}.") from error
         return run
 
+    def insert(self, runs: Iterable[Run]) -> None:
+        """Write runs that ended elsewhere, such as imported ones."""
+        self.bulk_create(runs, batch_size=200)
+
     def queue_replays(self, runs: Iterable[Run]) -> None:
         """Write new replays; one whose `replay_key` exists already is left as it is."""
         self.bulk_create(runs, batch_size=200, ignore_conflicts=True)
