@@ -76,20 +76,19 @@ class Child:
         self.say(f"The {self.name} died ({describe(code)}). It is started again in {delay:g} s.")
 
 
-def stop(processes: list[subprocess.Popen[bytes]]) -> None:
+def stop(processes: list[subprocess.Popen[bytes]], *, patience: float = PATIENCE_SECONDS) -> None:
     """End processes together: ask, wait, then insist. Nothing of their groups is left."""
     for process in processes:
         signal_group(process, signal.SIGTERM)
     try:
-        _wait(processes)
+        _wait(processes, until=time.monotonic() + patience)
     finally:
         for process in processes:
             signal_group(process, signal.SIGKILL)
             process.wait()
 
 
-def _wait(processes: list[subprocess.Popen[bytes]]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def _wait(processes: list[subprocess.Popen[bytes]], *, until: float) -> None:
     for process in processes:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=max(0.0, deadline - time.monotonic()))
+            process.wait(timeout=max(0.0, until - time.monotonic()))
