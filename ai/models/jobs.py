@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db import models
-from django.db.models import F, Q
+from django.db import models, transaction
+from django.db.models import Count, F, Q
 
 from ai import conf
 from ai.exceptions import Conflict
@@ -44,6 +44,33 @@ class JobManager(TenantManager):
         mine = self.filter(pk=job.pk, status=JobStatus.RUNNING, leased_by=job.leased_by)
         changed = mine.update(done=F("done") + done, failed=F("failed") + failed, lease_until=until, modified=at)
         return bool(changed)
+
+    def begin(self, job_ids: Iterable[UUID], *, at: datetime) -> None:
+        """Say of jobs whose runs have been taken that they run."""
+        self.filter(pk__in=list(job_ids), status=JobStatus.QUEUED).update(status=JobStatus.RUNNING, modified=at)
+
+    def count(self, job_id: UUID, *, done: int, failed: int, at: datetime) -> None:
+        """Count runs that ended, in the transaction that ended them; the last ones complete the job."""
+        mine = self.filter(pk=job_id)
+        mine.update(done=F("done") + done, failed=F("failed") + failed, modified=at)
+        over = mine.filter(status__in=OPEN, total__lte=F("done") + F("failed"))
+        over.update(status=JobStatus.COMPLETED, ended_at=at)
+
+    def recount(self, job_id: UUID, *, at: datetime) -> None:
+        """Count the job's runs anew, after many of them ended at once.
+
+        The job stays locked meanwhile, so that whoever ends a run at the same time counts it before or after, never twice.
+        """
+        from ai.models.runs import FINAL, Run, RunStatus
+
+        with transaction.atomic():
+            if not self.select_for_update().filter(pk=job_id).exists():
+                return
+            ended = Run.objects.filter(job_id=job_id, status__in=FINAL)
+            answered = Q(status__in=[RunStatus.COMPLETED, RunStatus.INCOMPLETE])
+            counts = ended.aggregate(done=Count("pk", filter=answered), failed=Count("pk", filter=~answered))
+            self.filter(pk=job_id).update(**counts)
+            self.count(job_id, done=0, failed=0, at=at)
 
     def end(self, job_id: UUID, *, status: str, at: datetime, error: str = "") -> bool:
         """End an open job; False when it had ended."""

@@ -93,10 +93,11 @@ class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQueryS
         taken = self._take(self.claimable(at).filter(pk=run_id), worker=worker, at=at)
         return taken[0] if taken else None
 
-    def claim_next(self, *, worker: str, at: datetime, most: int) -> list[Run]:
-        """Take up to `most` queued runs, the longest waiting first."""
+    def claim_next(self, *, worker: str, at: datetime, most: int, job_id: UUID | None = None) -> list[Run]:
+        """Take up to `most` queued runs, the longest waiting first; with `job_id` only that job's."""
         with transaction.atomic():
             queued = self.claimable(at).order_by("created", "pk")
+            queued = queued.filter(job_id=job_id) if job_id else queued
             if connections[self.db].features.has_select_for_update_skip_locked:
                 queued = queued.select_for_update(skip_locked=True)
             keys = list(queued.values_list("pk", flat=True)[:most])
@@ -121,6 +122,38 @@ class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQueryS
         held = self.filter(pk__in=[run.pk for run in runs], status__in=HELD)
         held.filter(leased_by__in={run.leased_by for run in runs}).update(lease_until=until)
         return self.to_cancel(run.pk for run in runs)
+
+    def watch(self, runs: Iterable[Run]) -> tuple[set[UUID], set[UUID]]:
+        """Of runs being executed: those that somebody asked to cancel, and those that are no longer their worker's."""
+        held = {run.pk: run.leased_by for run in runs}
+        rows = self.filter(pk__in=list(held), status__in=HELD).values_list("pk", "status", "leased_by")
+        mine = {pk: status for pk, status, lease in rows if held[pk] == lease}
+        return {pk for pk, status in mine.items() if status == RunStatus.CANCELLING}, held.keys() - mine.keys()
+
+    def release(self, runs: Iterable[Run], *, at: datetime) -> int:
+        """Give runs back to the queue as if they had not been taken; how many were still the caller's.
+
+        One that somebody asked to cancel is cancelled with it.
+        """
+        taken = list(runs)
+        held = self.filter(pk__in=[run.pk for run in taken], leased_by__in={run.leased_by for run in taken})
+        free = {"leased_by": "", "lease_until": None, "modified": at}
+        ended: int = held.filter(status=RunStatus.CANCELLING).update(status=RunStatus.CANCELLED, ended_at=at, **free)
+        again = held.filter(status=RunStatus.IN_PROGRESS)
+        return ended + int(again.update(status=RunStatus.QUEUED, attempt=F("attempt") - 1, **free))
+
+    def pause(self, run: Run, *, at: datetime, **values: Any) -> None:
+        """Let a held run wait for its client, with what it has so far in `values`.
+
+        Raises:
+            LeaseLost: another worker took it over, or somebody asked to cancel it.
+        """
+        values |= {"status": RunStatus.REQUIRES_ACTION, "modified": at, "leased_by": "", "lease_until": None}
+        held = self.filter(pk=run.pk, status=RunStatus.IN_PROGRESS, leased_by=run.leased_by, attempt=run.attempt)
+        if not held.update(**values):
+            raise LeaseLost
+        for name, value in values.items():
+            setattr(run, name, value)
 
     def to_cancel(self, run_ids: Iterable[UUID]) -> set[UUID]:
         """Those of the runs that somebody asked to cancel."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import Q
 
 
 class WorkerManager(models.Manager["Worker"]):
@@ -15,6 +17,14 @@ class WorkerManager(models.Manager["Worker"]):
         """Say that the worker lives."""
         if not self.filter(name=name).update(seen_at=at):
             self.update_or_create(name=name, defaults={"host": host, "pid": pid, "started_at": at, "seen_at": at})
+
+    def leave(self, name: str) -> None:
+        """Say that the worker has stopped."""
+        self.filter(name=name).delete()
+
+    def forget(self, *, names: Iterable[str], before: datetime) -> None:
+        """Drop workers known to be dead, and those not heard of since `before`."""
+        self.filter(Q(name__in=list(names)) | Q(seen_at__lt=before)).delete()
 
     def alive(self, *, at: datetime, within_seconds: float = 15) -> models.QuerySet[Worker]:
         """Workers heard of in the last `within_seconds`."""

@@ -1,0 +1,119 @@
+"""Who answers a model's tool calls: the recording in a replay, registered functions in a normal run, else the client."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ai import tools
+from ai.exceptions import AIError
+from ai.stores.content import text_of, tool_calls_of
+from ai.tools.registry import Registry, canonical
+
+log = logging.getLogger(__name__)
+
+Json = dict[str, Any]
+
+#: A call's name, its arguments as JSON text, and its output.
+Recording = tuple[str, str, str]
+
+UNRECORDED = (
+    "No recorded result exists for this call, and tools are not executed in a replay. "
+    "Go on without it, and say what you could not find out."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A tool's result as the model gets it; `recorded` says whether it is the one of the original run."""
+
+    output: str
+    recorded: bool | None = None
+    failed: bool = False
+
+
+class ToolBox(Protocol):
+    """Answers tool calls."""
+
+    async def answer(self, name: str, arguments: str) -> Answer | None:
+        """The result of calling `name` with JSON text; None when the run's client has to answer."""
+        ...
+
+
+class Live:
+    """A normal run: registered functions are called, everything else is left to the client."""
+
+    def __init__(self, registry: Registry = tools.default) -> None:
+        self._registry = registry
+
+    async def answer(self, name: str, arguments: str) -> Answer | None:
+        """Call the function; what goes wrong is told to the model, which can mend it or go on without."""
+        tool = self._registry.get(name)
+        if tool is None:
+            return None
+        try:
+            return Answer(await tool.call(arguments))
+        except TimeoutError:
+            return Answer(f"Error: {name} took longer than {tool.seconds:g} seconds.", failed=True)
+        except AIError as error:
+            return Answer(f"Error: {error}", failed=True)
+        except Exception as error:
+            log.exception("The tool %s failed.", name)
+            return Answer(f"Error: {name} failed ({type(error).__name__}).", failed=True)
+
+
+class Recorded:
+    """A replay: the result that the same call (same name, same canonical arguments) had is given again.
+
+    A call made several times gets its results in their order, and then the last one again.
+    """
+
+    def __init__(
+        self, recording: Iterable[Recording], *, earlier: Iterable[Recording] = (), registry: Registry = tools.default
+    ) -> None:
+        """`recording` is of the replayed answer; `earlier`, of the conversation before it, answers other calls."""
+        self._results: dict[tuple[str, str], deque[str]] = defaultdict(deque)
+        for name, arguments, output in recording:
+            self._results[name, canonical(arguments)].append(output)
+        before = {(name, canonical(arguments)): output for name, arguments, output in earlier}
+        for key, output in before.items():
+            self._results.setdefault(key, deque([output]))
+        self._registry = registry
+
+    async def answer(self, name: str, arguments: str) -> Answer | None:
+        """The recorded result; else a function that is safe to replay is called; else the model is told."""
+        results = self._results.get((name, canonical(arguments)))
+        if results:
+            return Answer(results.popleft() if len(results) > 1 else results[0], recorded=True)
+        tool = self._registry.get(name)
+        if tool is not None and tool.safe_to_replay:
+            live = await Live(self._registry).answer(name, arguments)
+            if live is not None:
+                return Answer(live.output, recorded=False, failed=live.failed)
+        return Answer(UNRECORDED, recorded=False, failed=True)
+
+
+def recording_of(messages: Sequence[Json]) -> list[Recording]:
+    """The calls with their results in messages of OpenAI's chat format, in the order of the results."""
+    calls: dict[str, Json] = {}
+    found = []
+    for message in messages:
+        calls |= {call["id"]: call for call in tool_calls_of(message)}
+        call = calls.get(str(message.get("tool_call_id") or "")) if message.get("role") == "tool" else None
+        if call:
+            found.append((call["name"], call["arguments"], text_of(message)))
+    return found
+
+
+def recording_of_steps(details: Iterable[Json]) -> list[Recording]:
+    """The same from the `step_details` of the Assistants API."""
+    calls = [call for detail in details for call in detail.get("tool_calls") or [] if isinstance(call, dict)]
+    functions = [call["function"] for call in calls if isinstance(call.get("function"), dict)]
+    return [
+        (str(f.get("name") or ""), str(f.get("arguments") or "{}"), str(f["output"]))
+        for f in functions
+        if f.get("output") is not None
+    ]

@@ -1,0 +1,65 @@
+"""Counting tokens, money and time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from ai import llm
+
+if TYPE_CHECKING:
+    from pydantic_ai.usage import RequestUsage
+
+    from ai.llm import ModelSpec
+
+_CENT_FRACTION = Decimal("0.00000001")
+
+
+@dataclass(slots=True)
+class Meter:
+    """What a run has used so far."""
+
+    spec: ModelSpec | None = None
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+    cost: Decimal | None = None
+    begun: float = field(default_factory=perf_counter)
+    first_token: float | None = None
+    #: The tokens that no step has been charged with yet.
+    uncharged: tuple[int, int] = (0, 0)
+
+    def add(self, used: RequestUsage) -> None:
+        """Count one request to the model."""
+        self.prompt += used.input_tokens
+        self.completion += used.output_tokens
+        self.cached += used.cache_read_tokens
+        self.uncharged = (self.uncharged[0] + used.input_tokens, self.uncharged[1] + used.output_tokens)
+        price = llm.cost(self.spec, used) if self.spec and used.has_values() else None
+        if price is not None:
+            self.cost = (self.cost or Decimal(0)) + price
+
+    def token(self) -> None:
+        """The model showed its first token, unless it had before."""
+        if self.first_token is None:
+            self.first_token = perf_counter()
+
+    @property
+    def age(self) -> float:
+        """Seconds since the run began."""
+        return perf_counter() - self.begun
+
+    def values(self) -> dict[str, Any]:
+        """The columns of a run that has ended now."""
+        first = None if self.first_token is None else round((self.first_token - self.begun) * 1000)
+        return {
+            "prompt_tokens": self.prompt,
+            "completion_tokens": self.completion,
+            "cached_tokens": self.cached,
+            "total_tokens": self.prompt + self.completion,
+            "cost": None if self.cost is None else self.cost.quantize(_CENT_FRACTION),
+            "first_token_ms": first,
+            "duration_ms": round((perf_counter() - self.begun) * 1000),
+        }
