@@ -1,0 +1,1 @@
+"""Things that stand in for other things in tests."""
