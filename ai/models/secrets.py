@@ -45,5 +45,5 @@ def decrypt(token: str) -> str:
 
 
 def rotate(token: str) -> str:
-    """The same secret under the newest key."""
-    return _fernet().rotate(token.encode()).decode() if token else ""
+    """The same secret under the newest key. Raises what `decrypt` raises."""
+    return encrypt(decrypt(token))

@@ -185,6 +185,19 @@ class ThreadManager(TenantModelManagerMixin, models.Manager.from_queryset(Thread
             SearchDocument.objects.retitle(thread_id=thread_id, tenant_id=thread.tenant_id, title=title)
         return thread
 
+    def retitle(self, thread_id: UUID, *, name: str, tags: list[str], at: datetime) -> ChatThread | None:
+        """Set the title and tags that were found for a thread, and note it in `data["tagged"]`; None when it is gone."""
+        with transaction.atomic():
+            thread = self.locked(thread_id)
+            if thread is None:
+                return None
+            thread.name = " ".join(clean_text(name).split())[:NAME_CHARACTERS]
+            thread.tags, thread.data = tags, {**(thread.data or {}), "tagged": True}
+            self.filter(pk=thread.pk).update(name=thread.name, tags=tags, data=thread.data, modified=at)
+            ThreadTag.write([thread])
+            SearchDocument.objects.retitle(thread_id=thread.pk, tenant_id=thread.tenant_id, title=thread.name)
+        return thread
+
     def reserve(self, thread_id: UUID, *, count: int, at: datetime) -> int:
         """Make room for `count` messages at the end; the first one's sequence number.
 

@@ -13,6 +13,8 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from ai.services import rendering
+
 NONE = format_html('<span class="ai-none">{}</span>', "—")
 
 #: The colour of each state of runs, jobs, feedback and workers.
@@ -117,7 +119,7 @@ def when(value: datetime | None) -> SafeString:
 
 def clip(text: Any, most: int = 80) -> SafeString:
     """The beginning of a text on one line; the whole of it on hover."""
-    words = " ".join(str(text or "").split())
+    words = rendering.visible(" ".join(str(text or "").split()))
     if not words:
         return NONE
     short = words if len(words) <= most else words[: most - 1].rstrip() + "…"

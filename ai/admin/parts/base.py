@@ -64,7 +64,8 @@ def answer(request: HttpRequest, back: str, act: Callable[[], tuple[str, str]]) 
 class ConsoleAdmin(ModelAdmin):
     """A list that never counts, and forms that go through the services.
 
-    `id_fields` are columns that a search for an id also looks at; `lookups` the columns that a link may filter by.
+    `id_fields` are columns that a search for an id also looks at; `lookups` the columns that a link may filter by,
+    `list_defer` big columns that a list does not show.
     """
 
     list_per_page = 50
@@ -80,6 +81,7 @@ class ConsoleAdmin(ModelAdmin):
     tenant_column = True
     id_fields: Sequence[str] = ()
     lookups: Sequence[str] = ()
+    list_defer: Sequence[str] = ()
     empty_title = "Nothing here yet"
     empty_text = "What is added will appear here."
 

@@ -40,7 +40,7 @@ class BoundedChangeList(ChangeList):
         size = self.list_per_page
         page = min(max(self.page_num, 1), MOST_PAGES)
         start = (page - 1) * size
-        rows: list[Any] = list(self.queryset[start : start + size + 1])
+        rows: list[Any] = list(self.queryset.defer(*self.model_admin.list_defer)[start : start + size + 1])
         has_next = len(rows) > size and page < MOST_PAGES
         rows = rows[:size]
         self.model_admin.prepare_rows(request, rows)

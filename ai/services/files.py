@@ -1,0 +1,82 @@
+"""What a person can do with files: add, read, delete."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import IO, Any
+from uuid import UUID
+
+from django.db import transaction
+
+from ai.exceptions import NotFound
+from ai.models import DataSource
+from ai.services import actors, audit, permissions
+
+#: Reading changes nothing, so it is logged, and kept out of the database.
+access_log = logging.getLogger("ai.audit")
+
+#: Types that a browser may show inside our pages: raster images cannot run anything.
+SHOWN_INLINE = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+
+
+@transaction.atomic
+def add(
+    *,
+    file: Any,
+    by: Any,
+    at: datetime,
+    name: str | None = None,
+    purpose: str = "assistants",
+    tenant_id: UUID | None = None,
+) -> DataSource:
+    """Keep an uploaded file.
+
+    Raises:
+        Forbidden, TooLarge.
+        OutsideTenant: the tenant is not in scope, or none was given and there are several.
+    """
+    permissions.require(by, "ai.add_datasource")
+    row: DataSource = DataSource.objects.add_file(file, name, purpose, tenant_id)
+    audit.record("file.added", target=row, by=by, at=at, name=row.name, bytes=row.bytes, sha256=row.sha256)
+    return row
+
+
+def open_content(*, file_id: str, by: Any) -> tuple[DataSource, IO[bytes]]:
+    """The file and its content, open for reading; who read what goes to the `ai.audit` log.
+
+    Raises:
+        Forbidden.
+        NotFound: there is no such file for `by`, or its content is gone from storage.
+    """
+    permissions.require(by, "ai.download_datasource")
+    row = DataSource.objects.get_file(file_id)
+    try:
+        content = row.file.open("rb")
+    except (FileNotFoundError, ValueError, OSError) as error:
+        raise NotFound("The content of this file is gone from storage.") from error
+    access_log.info("file %s read by %s", row.file_id, actors.name_of(by))
+    return row, content
+
+
+def beginning(*, row: DataSource, most: int = 64 * 1024) -> bytes:
+    """The first bytes of a file that the caller may already see, for a preview; empty when they are gone."""
+    try:
+        with row.file.open("rb") as opened:
+            head: bytes = opened.read(most)
+    except (FileNotFoundError, ValueError, OSError):
+        return b""
+    return head
+
+
+@transaction.atomic
+def delete(*, file_id: str, by: Any, at: datetime) -> None:
+    """Delete a file; the content goes when the transaction commits.
+
+    Raises:
+        Forbidden, NotFound.
+    """
+    permissions.require(by, "ai.delete_datasource")
+    row = DataSource.objects.get_file(file_id)
+    audit.record("file.deleted", target=row, by=by, at=at, name=row.name, sha256=row.sha256)
+    DataSource.objects.delete_file(file_id)

@@ -1,0 +1,165 @@
+"""What a person can do with language models: keep them, their keys, and see whether they answer."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from ai import llm
+from ai.exceptions import InvalidInput, ModelError, NotFound
+from ai.llm.specs import KEY_VARIABLES, KEYLESS
+from ai.models import LanguageModel
+from ai.services import audit, permissions
+
+#: Providers that need an address of their own.
+NEED_URL = frozenset({"openai-compatible", "azure"})
+
+#: What a vendor's failure means and what to do about it.
+PLAIN_WORDS = {
+    "authentication_failed": "The provider did not accept the API key. Check the key, or the environment variable.",
+    "model_not_found": "The provider does not know this model, or this key may not use it. Check the model's name.",
+    "rate_limit_exceeded": "The provider says there were too many requests, or the account has no credit left.",
+    "timeout": "The provider did not answer in time. Check the base URL and whether the server runs.",
+    "context_length_exceeded": "The provider says the request was too long.",
+    "invalid_prompt": "The provider did not accept the request. Check the model's name and settings.",
+    "server_error": "The provider could not be reached, or failed. Check the base URL and whether the server runs.",
+}
+
+
+def key_status(row: LanguageModel) -> str:
+    """Where the key is: "stored", "from environment", "not needed" or "missing"."""
+    if row.encrypted_key:
+        return "stored"
+    named = [row.api_key_env] if row.api_key_env else list(KEY_VARIABLES.get(row.provider, ()))
+    if any(os.environ.get(name) for name in named):
+        return "from environment"
+    return "not needed" if row.provider in KEYLESS and not row.api_key_env else "missing"
+
+
+def check(row: LanguageModel) -> None:
+    """Raise `InvalidInput` when the model cannot work as it stands, saying what to change."""
+    if row.provider in NEED_URL and not row.base_url:
+        raise InvalidInput("This provider needs a base URL, such as https://host/v1.")
+    if row.base_url:
+        llm.check_url(row.base_url)
+    if not isinstance(row.settings, dict):
+        raise InvalidInput("The settings are a JSON object, such as {“temperature”: 0.2}.")
+
+
+@transaction.atomic
+def save(*, row: LanguageModel, by: Any, at: datetime, api_key: str | None = None) -> LanguageModel:
+    """Write a language model.
+
+    Args:
+        api_key: None leaves the stored key as it is, an empty text forgets it.
+
+    Raises:
+        Forbidden, InvalidInput.
+        Misconfigured: a key is given and `AI_SECRETS_KEY` is not usable.
+    """
+    new = row._state.adding
+    permissions.require(by, "ai.add_languagemodel" if new else "ai.change_languagemodel")
+    check(row)
+    if api_key is not None:
+        row.set_api_key(api_key)
+    row.save()
+    key = "kept" if api_key is None else "stored" if api_key else "forgotten"
+    action = "language_model.added" if new else "language_model.changed"
+    audit.record(action, target=row, by=by, at=at, alias=row.alias, provider=row.provider, key=key)
+    return row
+
+
+@transaction.atomic
+def add(
+    *,
+    alias: str,
+    provider: str,
+    model: str,
+    by: Any,
+    at: datetime,
+    base_url: str = "",
+    api_key_env: str = "",
+    **more: Any,
+) -> tuple[LanguageModel, bool]:
+    """Add a model under an alias, or bring the one of this alias up to date; (the row, whether it is new).
+
+    Raises:
+        Forbidden.
+        InvalidInput: names every field that is wrong.
+    """
+    found = LanguageModel.objects.filter(alias=alias).first()
+    row = found or LanguageModel(alias=alias)
+    values = {"provider": provider, "model": model, "base_url": base_url, "api_key_env": api_key_env, **more}
+    for name, value in values.items():
+        setattr(row, name, value)
+    try:
+        row.full_clean()
+    except ValidationError as error:
+        problems = [f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items()]
+        raise InvalidInput("; ".join(problems)) from error
+    return save(row=row, by=by, at=at), found is None
+
+
+@transaction.atomic
+def set_key(*, row: LanguageModel, api_key: str, by: Any, at: datetime) -> LanguageModel:
+    """Store a key encrypted, or forget it when empty."""
+    return save(row=row, api_key=api_key, by=by, at=at)
+
+
+@transaction.atomic
+def delete(*, row: LanguageModel, by: Any, at: datetime) -> None:
+    """Delete a model; runs keep its alias.
+
+    Raises:
+        Forbidden.
+    """
+    permissions.require(by, "ai.delete_languagemodel")
+    audit.record("language_model.deleted", target=row, by=by, at=at, alias=row.alias)
+    row.delete()
+
+
+def test(*, row: LanguageModel, by: Any, at: datetime) -> llm.Probe:
+    """Ask the model one short question; how it answered.
+
+    Raises:
+        Forbidden.
+        NotFound: it is switched off.
+        ModelError: it did not answer; the message says in plain words what to do, then what the provider said.
+    """
+    permissions.require(by, "ai.test_languagemodel")
+    if not row.is_enabled:
+        raise NotFound(f"“{row.alias}” is switched off; enable it first.")
+    try:
+        found = async_to_sync(_probe)(row.spec())
+    except ModelError as error:
+        audit.record("language_model.tested", target=row, by=by, at=at, outcome=error.code)
+        words = PLAIN_WORDS.get(error.code, "")
+        raise ModelError(f"{words} The provider said: {error.message}".strip(), code=error.code) from error
+    audit.record("language_model.tested", target=row, by=by, at=at, outcome="answered", latency_ms=found.latency_ms)
+    return found
+
+
+async def _probe(spec: llm.ModelSpec) -> llm.Probe:
+    try:
+        return await llm.probe(spec)
+    finally:
+        await llm.aclose()
+
+
+@transaction.atomic
+def rotate_secrets(*, by: Any, at: datetime) -> int:
+    """Encrypt every stored key again under the newest of `AI_SECRETS_KEY`; how many there were.
+
+    Raises:
+        Forbidden.
+        Misconfigured: a stored key was made by a key that is no longer in `AI_SECRETS_KEY`.
+    """
+    permissions.require(by, "ai.change_languagemodel")
+    count = LanguageModel.objects.rotate_secrets()
+    audit.record("language_model.secrets_rotated", by=by, at=at, keys=count)
+    return count
