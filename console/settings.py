@@ -23,7 +23,7 @@ os.environ.setdefault("MARVIN_ENABLE_DEFAULT_PRINT_HANDLER", "false")
 # -- Safety
 DEBUG = ENV.debug
 SECRET_KEY = ENV.secret_key or keys.kept(HOME / "secret_key", keys.signing_key)
-ALLOWED_HOSTS = ENV.allowed_hosts or [*env.LOOPBACK, *({ENV.host} - {"0.0.0.0", "::"})]  # noqa: S104 - compared, not bound
+ALLOWED_HOSTS = ENV.allowed_hosts or [*env.LOOPBACK, *({ENV.host} - {*env.LOOPBACK, "0.0.0.0", "::"})]  # noqa: S104 - compared, not bound
 CSRF_TRUSTED_ORIGINS = ENV.csrf_trusted_origins
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
 SESSION_COOKIE_HTTPONLY = True

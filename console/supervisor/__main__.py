@@ -96,9 +96,8 @@ def prepare() -> dict[str, Any]:
     try:
         output = process.stdout.read() if process.stdout else b""
         process.wait()
-    except Stopped:
+    finally:
         children.stop([process])
-        raise
     if process.returncode:
         raise SystemExit(f"The console could not be prepared ({children.describe(process.returncode)}); see above.")
     account: dict[str, Any] = json.loads(output)

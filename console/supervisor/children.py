@@ -36,6 +36,14 @@ def signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> No
         os.killpg(process.pid, number)
 
 
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Kill what is left of a process and of what it started."""
+    signal_group(process, signal.SIGKILL)
+    process.wait()
+    if process.stdin:
+        process.stdin.close()
+
+
 def describe(code: int) -> str:
     """How a process ended, in words."""
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
@@ -68,7 +76,7 @@ class Child:
         code = self.process.poll()
         if code is None:
             return
-        signal_group(self.process, signal.SIGKILL)
+        end(self.process)
         self.process = None
         self.deaths = 1 if at - self._started_at >= STEADY_SECONDS else self.deaths + 1
         delay = min(FIRST_DELAY_SECONDS * 2 ** (self.deaths - 1), LONGEST_DELAY_SECONDS)
@@ -84,8 +92,7 @@ def stop(processes: list[subprocess.Popen[bytes]], *, patience: float = PATIENCE
         _wait(processes, until=time.monotonic() + patience)
     finally:
         for process in processes:
-            signal_group(process, signal.SIGKILL)
-            process.wait()
+            end(process)
 
 
 def _wait(processes: list[subprocess.Popen[bytes]], *, until: float) -> None:

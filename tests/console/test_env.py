@@ -69,7 +69,7 @@ class TestEmbedded:
     def test_has_debug_off_and_answers_this_computer_only(self, tmp_path: Path) -> None:
         ended = settings(tmp_path, "s.DEBUG, s.ALLOWED_HOSTS")
 
-        assert ended.stdout.strip() == "(False, ['127.0.0.1', 'localhost', '[::1]'])"
+        assert ended.stdout.strip() == "False ['127.0.0.1', 'localhost', '[::1]']"
 
     def test_answers_to_the_address_it_listens_on(self, tmp_path: Path) -> None:
         ended = settings(tmp_path, "s.ALLOWED_HOSTS[3:]", HOST="192.168.1.20")
@@ -84,7 +84,7 @@ class TestEmbedded:
             tmp_path, "s.TIME_ZONE, s.ENV.port, s.AI_RUN_CONCURRENCY", CONSOLE_ENV_FILE=str(file), PORT="8200"
         )
 
-        assert ended.stdout.strip() == "('Asia/Tokyo', 8200, '7')"
+        assert ended.stdout.strip() == "Asia/Tokyo 8200 7"
 
     def test_keeps_marvin_out_of_the_home_folder(self, tmp_path: Path) -> None:
         ended = settings(tmp_path, "s.os.environ['MARVIN_DATABASE_URL']")

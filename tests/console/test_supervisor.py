@@ -74,7 +74,6 @@ class TestChild:
             assert child.process is not None
             child.process.wait()
             child.look_after(at=at + 1)
-            child.process = None
 
         assert [line.split("again in ")[1] for line in said] == ["0.5 s.", "1 s.", "2 s."]
         assert child.deaths == 3
