@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models import Count, F, Q
 
 from ai import conf
@@ -30,6 +30,18 @@ OPEN = (JobStatus.QUEUED, JobStatus.RUNNING)
 
 class JobManager(TenantManager):
     """The only writer of `ai_job`."""
+
+    def open_once(self, job: Job) -> tuple[Job, bool]:
+        """Write a new job, or find the one that has its key; and whether it is new."""
+        try:
+            with transaction.atomic():
+                job.save(force_insert=True)
+        except IntegrityError:
+            known: Job | None = self.filter(key=job.key).first() if job.key else None
+            if known is None:
+                raise
+            return known, False
+        return job, True
 
     def take(self, job_id: UUID, *, worker: str, at: datetime) -> Job | None:
         """Lease an open job to a worker; None when another has it or it has ended."""

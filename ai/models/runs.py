@@ -187,6 +187,19 @@ class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQueryS
         found: Run = self.get(pk=run_id)
         return found
 
+    def promote(self, run_id: UUID, *, thread_id: UUID, at: datetime) -> bool:
+        """Note the thread that a replay was promoted to; False when it has been promoted already."""
+        return bool(self.filter(pk=run_id, promoted_to__isnull=True).update(promoted_to=thread_id, modified=at))
+
+    def cancel_job(self, job_id: UUID, *, at: datetime) -> None:
+        """Ask for every run of a job to be cancelled; those that wait are at once."""
+        mine = self.filter(job_id=job_id)
+        # Locked in the order in which workers write results, so that neither waits for the other for ever.
+        list(mine.active().select_for_update().order_by("pk").values_list("pk", flat=True))
+        waiting = mine.filter(status__in=[RunStatus.QUEUED, RunStatus.REQUIRES_ACTION])
+        waiting.update(status=RunStatus.CANCELLED, ended_at=at, modified=at, required_action=None)
+        mine.filter(status=RunStatus.IN_PROGRESS).update(status=RunStatus.CANCELLING, modified=at)
+
     def recover(self, *, at: datetime, dead_workers: Iterable[str] = ()) -> int:
         """Give runs whose worker died back to the queue, or end them; how many.
 

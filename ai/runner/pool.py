@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,7 +18,7 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.db import OperationalError, connection
 
-from ai import conf, llm, tenancy
+from ai import conf, llm
 from ai.models import Job, Run
 from ai.runner import live, loading, results
 from ai.runner.loading import Work
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 Source = Callable[[int], Sequence[Run]]
 
 WATCH_SECONDS = 0.4
+ASK_SECONDS = 0.5
+GATHER_SECONDS = 0.01
 SHOW_SECONDS = 0.1
 SHOW_AFTER_SECONDS = 0.3
 SHOWN_AT_ONCE = 10
@@ -37,7 +40,7 @@ WRITE_TRIES = 6
 
 
 class Pool:
-    """Executes what `source` gives until it gives nothing."""
+    """Executes what `source` gives until it gives nothing. It takes runs of every tenant: its caller sees them all."""
 
     def __init__(self, source: Source, *, now: Callable[[], datetime], concurrency: int | None = None) -> None:
         self.concurrency = concurrency or conf.current().run_concurrency
@@ -49,13 +52,15 @@ class Pool:
         self._results: list[Result] = []
         self._writing = False
         self._stopping = False
+        self._changed, self._finished = asyncio.Event(), asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def stop(self) -> None:
         """Give what has not ended back to the queue and return soon. May be called from any thread."""
         self._stopping = True
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._interrupt)
+            with suppress(RuntimeError):  # it has just ended
+                self._loop.call_soon_threadsafe(self._interrupt)
 
     def _interrupt(self) -> None:
         for _, task in self._active.values():
@@ -64,7 +69,7 @@ class Pool:
 
     async def run(self) -> int:
         """Execute; how many runs ended. Raises what taking runs raises, once the others have ended."""
-        self._loop, self._changed = asyncio.get_running_loop(), asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         side = [asyncio.create_task(each()) for each in (self._watch, self._show, self._write)]
         try:
             await self._feed()
@@ -94,16 +99,23 @@ class Pool:
             if not taken:
                 if not self._active and not self._ready:
                     return
-                await self._change()
+                await self._rest()
 
     async def _change(self) -> None:
         await self._changed.wait()
         self._changed.clear()
 
+    async def _rest(self) -> None:
+        """Nothing is queued: ask again when nothing is left to do, or after a while."""
+        until = self._loop_time() + ASK_SECONDS
+        while self._active and not self._stopping and (left := until - self._loop_time()) > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._change(), left)
+
     def _take(self, most: int) -> list[Work]:
-        with tenancy.everything(reason="taking queued runs"):
-            runs = list(self._source(most))
-            Job.objects.begin({run.job_id for run in runs if run.job_id}, at=self._now())
+        runs = list(self._source(most))
+        if jobs := {run.job_id for run in runs if run.job_id}:
+            Job.objects.begin(jobs, at=self._now())
         return loading.load(runs) if runs else []
 
     def _start(self) -> None:
@@ -130,6 +142,7 @@ class Pool:
             except Exception as error:  # noqa: BLE001 - every run ends in exactly one final state
                 result = results.of_failure(work.run, llm.translate(error))
         self._results.append(result)
+        self._finished.set()
 
     async def _result(self, work: Work) -> Result:
         if work.problem is not None or work.spec is None:
@@ -144,9 +157,9 @@ class Pool:
 
     async def _write(self) -> None:
         while True:
-            if not self._results:
-                await asyncio.sleep(0.005)
-                continue
+            await self._finished.wait()
+            await asyncio.sleep(GATHER_SECONDS)
+            self._finished.clear()
             batch, self._results, self._writing = self._results, [], True
             try:
                 await self._write_batch(batch)
@@ -187,10 +200,9 @@ class Pool:
         return asyncio.get_running_loop().time()
 
     def _look_at(self, runs: list[Run], renew: bool) -> tuple[set[UUID], set[UUID]]:
-        with tenancy.everything(reason="watching runs"):
-            if renew:
-                Run.objects.renew(runs, at=self._now())
-            return Run.objects.watch(runs)
+        if renew:
+            Run.objects.renew(runs, at=self._now())
+        return Run.objects.watch(runs)
 
     def _end_some(self, cancelled: set[UUID], lost: set[UUID]) -> None:
         for key in (cancelled | lost) & self._runners.keys():
@@ -225,8 +237,7 @@ class Pool:
         runs = [work.run for work in self._ready]
         self._ready.clear()
         if runs:
-            with tenancy.everything(reason="giving runs back"):
-                Run.objects.release(runs, at=self._now())
+            Run.objects.release(runs, at=self._now())
 
 
 async def _in_database(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -68,7 +68,7 @@ def write(results: Sequence[Result], *, at: datetime) -> set[UUID]:
 def _write(results: Sequence[Result], *, at: datetime) -> set[UUID]:
     written = []
     with scope_of(result.run for result in results), transaction.atomic():
-        for result in results:
+        for result in sorted(results, key=lambda result: result.run.pk):
             try:
                 _settle(result, at=at)
             except LeaseLost:

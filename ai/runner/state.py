@@ -13,7 +13,6 @@ from ai.events import StreamEvent, snapshots
 from ai.runner.order import Order
 from ai.runner.tools import Answer
 from ai.runner.usage import Meter
-from ai.stores.content import text_of
 from ai.stores.serialization import clean_text
 
 Json = dict[str, Any]
@@ -289,8 +288,3 @@ def _with_output(call: Json, answer: Answer | None) -> Json:
 def _tool_message(call: Call, answer: Answer) -> Json:
     said = {"role": "tool", "tool_call_id": call.id, "name": call.name, "content": clean_text(answer.output)}
     return said if answer.recorded is None else {**said, "recorded": answer.recorded}
-
-
-def text_of_output(output: list[Json]) -> str:
-    """What an answer says: the text of its messages, without tool results."""
-    return "\n\n".join(filter(None, (text_of(m) for m in output if m.get("role") == "assistant")))
