@@ -58,7 +58,7 @@ check: install-dev
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
-	$(BIN)/djlint --check --lint --quiet templates
+	$(BIN)/djlint --lint --quiet templates
 	find templates -name '*.html' -exec $(BIN)/djade --check --target-version 5.2 {} +
 	$(BIN)/python -m tests.house.sizes
 
@@ -67,7 +67,6 @@ fix: install-dev
 	$(BIN)/ruff format
 	find ai console tests -name '*.py' -not -path '*/migrations/*' -exec $(BIN)/django-upgrade --target-version 5.2 {} +
 	find templates -name '*.html' -exec $(BIN)/djade --target-version 5.2 {} +
-	$(BIN)/djlint --reformat --quiet templates
 
 bench: install-dev
 	$(BIN)/python -m tests.benchmarks
