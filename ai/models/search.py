@@ -1,7 +1,8 @@
 """The text that a search looks in: one document a title and one a message.
 
 The full-text index itself is made by migration `0002_search`: an FTS5 table kept by triggers on SQLite, a generated
-`tsvector` column with a GIN index on PostgreSQL.
+`tsvector` column with a GIN index on PostgreSQL. Both also hold each document's tenant and whether it is a title, so
+that a search reads the newest matches it may show and nothing else. `ai.models.words` says what counts as a word.
 """
 
 from __future__ import annotations
@@ -12,10 +13,17 @@ from uuid import UUID
 
 from django.db import connections, models, router
 
+from ai import tenancy
 from ai.models.base import TenantManager
+from ai.models.words import Term, grams, terms
 
 #: Longer texts are found by their beginning: PostgreSQL's `tsvector` holds at most 1 MiB.
-INDEXED_CHARACTERS = 200_000
+INDEXED_CHARACTERS = 100_000
+
+NEWEST_SQLITE = """ai_search_document.id IN (
+    SELECT rowid FROM ai_search_fts WHERE ai_search_fts MATCH %s ORDER BY rowid DESC LIMIT %s
+)"""
+MATCHING_POSTGRESQL = "ai_search_document.vector @@ (%s::tsquery && to_tsquery('simple', %s))"
 
 
 class SearchDocumentManager(TenantManager):
@@ -23,46 +31,78 @@ class SearchDocumentManager(TenantManager):
 
     def index(self, documents: Iterable[SearchDocument]) -> None:
         """Add documents of messages that were just created."""
-        self.bulk_create([d for d in documents if d.text], batch_size=1000)
+        self.bulk_create([d.prepared() for d in documents if d.text], batch_size=1000)
 
     def retitle(self, *, thread_id: UUID, tenant_id: UUID | None, title: str) -> None:
         """Replace the thread's title."""
         titles = self.model._base_manager.filter(thread_id=thread_id, message_id__isnull=True)
-        if title and not titles.update(text=title):
-            self.model(tenant_id=tenant_id, thread_id=thread_id, text=title).save(force_insert=True)
+        document = self.model(tenant_id=tenant_id, thread_id=thread_id, text=title).prepared()
+        if title and not titles.update(text=document.text, grams=document.grams):
+            document.save(force_insert=True)
         elif not title:
             titles.delete()
 
     def rewrite(self, document: SearchDocument) -> None:
         """Replace a message's text."""
         rows = self.model._base_manager.filter(message_id=document.message_id)
-        if not rows.update(text=document.text):
-            document.save(force_insert=True)
+        prepared = document.prepared()
+        if not prepared.text:
+            rows.delete()
+        elif not rows.update(text=prepared.text, grams=prepared.grams):
+            prepared.save(force_insert=True)
 
     def forget_threads(self, thread_ids: Iterable[UUID]) -> None:
         """Drop everything of these threads."""
         self.model._base_manager.filter(thread_id__in=list(thread_ids)).delete()
 
     def matching(self, words: str, *, most: int, titles_only: bool = False) -> list[SearchDocument]:
-        """The newest `most` documents that hold every word (prefixes count), in scope; their texts load when read."""
-        if not words.split():
+        """The newest `most` documents that hold every word, in scope; their texts load when read.
+
+        Words of three letters and more also match by their beginnings. A query without a letter or digit finds nothing.
+        """
+        wanted = terms(words)
+        tenants = tenancy.current().tenants
+        if not wanted or most < 1 or tenants == frozenset():
             return []
-        vendor = connections[router.db_for_read(self.model)].vendor
-        condition = _postgresql(words) if vendor == "postgresql" else _sqlite(words)
-        queryset: Any = self.get_queryset().extra(where=[condition[0]], params=condition[1])
-        if titles_only:
-            queryset = queryset.filter(message_id__isnull=True)
-        return list(queryset.defer("text").order_by("-id")[:most])
+        queryset: Any = self.get_queryset()
+        if connections[router.db_for_read(self.model)].vendor == "postgresql":
+            labels, text = _postgresql(wanted, tenants, titles_only=titles_only)
+            where, params = (MATCHING_POSTGRESQL, [labels, text]) if labels else (_WITHOUT_LABELS, [text])
+        else:
+            where, params = NEWEST_SQLITE, [_sqlite(wanted, tenants, titles_only=titles_only), most]
+        return list(queryset.extra(where=[where], params=params).defer("text", "grams").order_by("-id")[:most])
 
 
-def _sqlite(words: str) -> tuple[str, list[str]]:
-    terms = " ".join('"' + word.replace('"', '""') + '"*' for word in words.split())
-    return "ai_search_document.id IN (SELECT rowid FROM ai_search_fts WHERE ai_search_fts MATCH %s)", [terms]
+_WITHOUT_LABELS = "ai_search_document.vector @@ to_tsquery('simple', %s)"
 
 
-def _postgresql(words: str) -> tuple[str, list[str]]:
-    terms = " & ".join("'" + word.replace("\\", "").replace("'", "''") + "':*" for word in words.split())
-    return "ai_search_document.vector @@ to_tsquery('simple', %s)", [terms]
+def _sqlite(wanted: list[Term], tenants: frozenset[UUID] | None, *, titles_only: bool) -> str:
+    """The query in FTS5's language. Nothing but letters, digits and marks is inside the quotes."""
+    phrases = (f'"{" ".join(term.words)}"{" *" if term.is_prefix else ""}' for term in wanted)
+    query = f"{{text grams}} : ({' AND '.join(phrases)})"
+    if titles_only:
+        query += ' AND labels : "title"'
+    if tenants is not None:
+        query += f" AND labels : ({' OR '.join(_quoted(tenant.hex) for tenant in sorted(tenants))})"
+    return query
+
+
+def _quoted(word: str) -> str:
+    return f'"{word}"'
+
+
+def _postgresql(wanted: list[Term], tenants: frozenset[UUID] | None, *, titles_only: bool) -> tuple[str, str]:
+    """The query in PostgreSQL's language: for the labels, as lexemes, and for the words."""
+    labels = ["'=title'"] if titles_only else []
+    if tenants is not None:
+        labels.append("(" + " | ".join(f"'={tenant.hex}'" for tenant in sorted(tenants)) + ")")
+    phrases = ("(" + " <-> ".join(_lexemes(term)) + ")" for term in wanted)
+    return " & ".join(labels), " & ".join(phrases)
+
+
+def _lexemes(term: Term) -> list[str]:
+    words = [f"'{word}'" for word in term.words]
+    return [*words[:-1], words[-1] + (":*" if term.is_prefix else "")]
 
 
 class SearchDocument(models.Model):
@@ -73,6 +113,7 @@ class SearchDocument(models.Model):
     thread_id = models.UUIDField()
     message_id = models.UUIDField(null=True)
     text = models.TextField()
+    grams = models.TextField(default="")
 
     objects: ClassVar[SearchDocumentManager] = SearchDocumentManager()
 
@@ -84,3 +125,9 @@ class SearchDocument(models.Model):
 
     def __str__(self) -> str:
         return self.text[:80]
+
+    def prepared(self) -> SearchDocument:
+        """Itself, cut to what is indexed and with its `grams` worked out."""
+        self.text = self.text[:INDEXED_CHARACTERS]
+        self.grams = grams(self.text)
+        return self

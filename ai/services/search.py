@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
-
-from django.db.models.functions import Substr
 
 from ai import ids
 from ai.exceptions import NotFound
@@ -16,20 +13,17 @@ from ai.models import ChatThread, SearchDocument
 #: So many matching titles and messages are looked at, the newest first.
 MOST_MATCHES = 400
 
-#: How far into a text an excerpt is looked for.
-EXCERPT_CHARACTERS = 20_000
-
 _WORD = re.compile(r"\w+", re.UNICODE)
 MOST_WORDS = 12
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A thread that matches: the newest matching message, or None when only the title does."""
+    """A thread that matches: the newest matching message and how it begins, or None when only the title does."""
 
     thread_id: UUID
-    document_id: int
     message_id: UUID | None
+    text: str
 
 
 def words_of(query: str) -> list[str]:
@@ -49,15 +43,8 @@ def threads(query: str) -> dict[UUID, Hit]:
     for found in SearchDocument.objects.matching(" ".join(words), most=MOST_MATCHES):
         known = hits.get(found.thread_id)
         if known is None or (known.message_id is None and found.message_id is not None):
-            hits[found.thread_id] = Hit(found.thread_id, found.pk, found.message_id)
+            hits[found.thread_id] = Hit(found.thread_id, found.message_id, found.beginning)
     return hits
-
-
-def excerpts(hits: Iterable[Hit]) -> dict[UUID, str]:
-    """The beginnings of the texts that matched, by thread: one query."""
-    wanted = {hit.document_id: hit.thread_id for hit in hits}
-    rows = SearchDocument.objects.filter(pk__in=list(wanted)).annotate(shown=Substr("text", 1, EXCERPT_CHARACTERS))
-    return {wanted[pk]: text for pk, text in rows.values_list("pk", "shown")}
 
 
 def by_id(text: str) -> ChatThread | None:

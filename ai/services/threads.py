@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import OuterRef, Q, Subquery
 
 from ai.exceptions import InvalidInput, NotFound
-from ai.models import ChatThread
+from ai.models import ChatThread, Tenant
 from ai.services import audit, permissions
-
 
 MOST_TAGS = 20
 TAG_CHARACTERS = 100
@@ -64,3 +64,26 @@ def delete(*, thread_ids: Iterable[UUID], by: Any, at: datetime) -> int:
     for thread in threads:
         audit.record("thread.deleted", target=thread, by=by, at=at, name=thread.name, messages=thread.message_count)
     return ChatThread.objects.delete_threads(thread.pk for thread in threads)
+
+
+def read(*, thread_id: UUID) -> ChatThread:
+    """The thread with `tenant_name`, and `older_id` and `newer_id` of its neighbours by last activity: one query.
+
+    Raises:
+        NotFound: there is no such thread in scope.
+    """
+    when, key = OuterRef("last_activity_at"), OuterRef("pk")
+    older = ChatThread.objects.filter(last_activity_at__lte=when).filter(Q(last_activity_at__lt=when) | Q(pk__lt=key))
+    newer = ChatThread.objects.filter(last_activity_at__gte=when).filter(Q(last_activity_at__gt=when) | Q(pk__gt=key))
+    thread: ChatThread | None = (
+        ChatThread.objects.filter(pk=thread_id)
+        .annotate(
+            tenant_name=Subquery(Tenant.objects.filter(pk=OuterRef("tenant_id")).values("name")[:1]),
+            older_id=Subquery(older.order_by("-last_activity_at", "-pk").values("pk")[:1]),
+            newer_id=Subquery(newer.order_by("last_activity_at", "pk").values("pk")[:1]),
+        )
+        .first()
+    )
+    if thread is None:
+        raise NotFound
+    return thread
