@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ai.exceptions import Misconfigured
+from ai.exceptions import InvalidInput, Misconfigured
 from ai.llm import errors, guard, transports
 from ai.llm.specs import ModelSpec
 
@@ -32,7 +32,7 @@ def build(spec: ModelSpec) -> Built:
 
     Raises:
         ModelError: there is no key (`authentication_failed`).
-        InvalidInput: the base URL is not allowed.
+        InvalidInput: the base URL is not allowed, or the model has a name that the provider never gives.
         Misconfigured: the provider is unknown, or its package or address is missing.
     """
     if url := spec.url():
@@ -92,6 +92,12 @@ def _load(path: str) -> Any:
     return getattr(import_module(f"pydantic_ai.{module}"), name)
 
 
+def _openrouter(spec: ModelSpec) -> Built:
+    if "/" not in spec.model:
+        raise InvalidInput(f"OpenRouter names its models vendor/model, such as openai/gpt-4o; {spec.model!r} has no vendor.")
+    return _openai_like("models.openrouter:OpenRouterModel", "providers.openrouter:OpenRouterProvider")(spec)
+
+
 def _azure(spec: ModelSpec) -> Built:
     from openai import AsyncAzureOpenAI  # noqa: PLC0415
     from pydantic_ai.models.openai import OpenAIChatModel  # noqa: PLC0415
@@ -141,6 +147,7 @@ def _google(spec: ModelSpec) -> Built:
     http_client, verify = _client2(spec), {"verify": transports.tls()}
     options = HttpOptions(
         base_url=spec.url(),
+        api_version="v1beta",  # what pydantic-ai 1.94 is written against; google-genai 3 asks for v1 by itself
         timeout=int(transports.read_seconds(spec.settings) * 1000),
         httpx_async_client=http_client,
         client_args=dict(verify),
@@ -211,7 +218,7 @@ _BUILDERS: dict[str, Callable[[ModelSpec], Built]] = {
     "openai": _openai_like(_CHAT, "providers.openai:OpenAIProvider"),
     "openai-responses": _openai_like("models.openai:OpenAIResponsesModel", "providers.openai:OpenAIProvider"),
     "openai-compatible": _openai_like(_CHAT, "providers.openai:OpenAIProvider"),
-    "openrouter": _openai_like("models.openrouter:OpenRouterModel", "providers.openrouter:OpenRouterProvider"),
+    "openrouter": _openrouter,
     "ollama": _openai_like("models.ollama:OllamaModel", "providers.ollama:OllamaProvider"),
     "azure": _azure,
     "anthropic": _anthropic,

@@ -37,7 +37,18 @@ async def closing() -> AsyncIterator[None]:
     await llm.aclose()
 
 
+@pytest.fixture(autouse=True)
+def _aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bedrock's tokens need TLS, so the loopback server is reached with an access key; boto3 looks for no other."""
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+
+
 def spec_of(server: VendorServer, vendor: str, **more: Any) -> ModelSpec:
     """A model of `vendor` on the scripted server."""
-    given: dict[str, Any] = {"alias": vendor, "provider": vendor, "model": "some-model", "api_key": KEY}
+    model = "maker/some-model" if vendor == "openrouter" else "some-model"
+    given: dict[str, Any] = {"alias": vendor, "provider": vendor, "model": model, "api_key": KEY}
+    if vendor == "bedrock":
+        given["api_key"] = ""
     return ModelSpec(**(given | {"base_url": server.url(vendor)} | more))

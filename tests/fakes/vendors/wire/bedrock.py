@@ -38,6 +38,11 @@ class Bedrock(Vendor):
         """The model is in the path."""
         return bool(_PATH.match(request.path))
 
+    def key(self, request: Recorded) -> str:
+        """The bearer token, or the access key that signed."""
+        bearer = super().key(request)
+        return bearer.partition("Credential=")[2].partition("/")[0] or bearer
+
     def streams(self, request: Recorded) -> bool:
         """By the path."""
         return request.path.endswith("-stream")
