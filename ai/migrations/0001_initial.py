@@ -365,6 +365,7 @@ class Migration(migrations.Migration):
                 ('thread_id', models.UUIDField()),
                 ('message_id', models.UUIDField(null=True)),
                 ('text', models.TextField()),
+                ('grams', models.TextField(default='')),
             ],
             options={
                 'db_table': 'ai_search_document',

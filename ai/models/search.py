@@ -65,12 +65,14 @@ class SearchDocumentManager(TenantManager):
         if not wanted or most < 1 or tenants == frozenset():
             return []
         queryset: Any = self.get_queryset()
+        params: list[Any]
         if connections[router.db_for_read(self.model)].vendor == "postgresql":
             labels, text = _postgresql(wanted, tenants, titles_only=titles_only)
             where, params = (MATCHING_POSTGRESQL, [labels, text]) if labels else (_WITHOUT_LABELS, [text])
         else:
             where, params = NEWEST_SQLITE, [_sqlite(wanted, tenants, titles_only=titles_only), most]
-        return list(queryset.extra(where=[where], params=params).defer("text", "grams").order_by("-id")[:most])
+        matches = queryset.extra(where=[where], params=params)  # noqa: S610 - what people typed is in `params`
+        return list(matches.defer("text", "grams").order_by("-id")[:most])
 
 
 _WITHOUT_LABELS = "ai_search_document.vector @@ to_tsquery('simple', %s)"
