@@ -33,7 +33,7 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
             response: HttpResponseBase = await self.get_response(request)
             return response
         answer = await sync_to_async(found.get_response, thread_sensitive=False)(request.method, request.META)
-        body = HttpResponse() if answer.file is None else StreamingHttpResponse(_chunks(answer.file))
+        body = HttpResponse() if answer.file is None else StreamingHttpResponse(_Chunks(answer.file))
         body.status_code = int(answer.status)
         del body["Content-Type"]
         for name, value in answer.headers:
@@ -41,10 +41,13 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
         return body
 
 
-async def _chunks(file: BinaryIO) -> AsyncIterator[bytes]:
-    read = sync_to_async(file.read, thread_sensitive=False)
-    try:
-        while chunk := await read(CHUNK_BYTES):
+class _Chunks:
+    """A file, read on threads; closed with the response, whether it was read or not."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.close = file.close
+        self._read = sync_to_async(file.read, thread_sensitive=False)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while chunk := await self._read(CHUNK_BYTES):
             yield chunk
-    finally:
-        file.close()

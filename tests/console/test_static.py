@@ -1,5 +1,7 @@
 """Static files, and the headers of every page."""
 
+from typing import Any
+
 import pytest
 from django.test import AsyncClient, Client
 
@@ -8,14 +10,14 @@ STYLE = "/static/unfold/css/styles.css"
 
 class TestStaticFiles:
     def test_are_served_by_a_sync_server(self, client: Client) -> None:
-        response = client.get(STYLE)
+        response: Any = client.get(STYLE)
 
         assert response.status_code == 200
         assert response.headers["Content-Type"].startswith("text/css")
         assert len(b"".join(response.streaming_content)) == int(response.headers["Content-Length"])
 
     async def test_are_served_by_an_async_server(self, async_client: AsyncClient) -> None:
-        response = await async_client.get(STYLE)
+        response: Any = await async_client.get(STYLE)
         body = b"".join([chunk async for chunk in response.streaming_content])
 
         assert response.status_code == 200
@@ -24,6 +26,7 @@ class TestStaticFiles:
 
     async def test_are_not_sent_again_when_nothing_changed(self, async_client: AsyncClient) -> None:
         first = await async_client.get(STYLE)
+        first.close()
         again = await async_client.get(STYLE, headers={"if-modified-since": first.headers["Last-Modified"]})
 
         assert again.status_code == 304

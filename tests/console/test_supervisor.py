@@ -133,7 +133,7 @@ class Console:
         found = {}
         for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            found[words[5].decode()] = int(pid)
+            found[words[4].decode()] = int(pid)
         return found
 
 
