@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cohere import AsyncClientV2
 from cohere.core.api_error import ApiError
 from pydantic_ai._utils import now_utc
-from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError
+from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError, UnexpectedModelBehavior
 from pydantic_ai.messages import FinishReason, ModelMessage, ModelResponseStreamEvent
 from pydantic_ai.models import ModelRequestParameters, StreamedResponse, check_allow_model_requests
 from pydantic_ai.models.cohere import CohereModel
@@ -120,6 +120,9 @@ class CohereStreamedResponse(StreamedResponse):
             async for event in self._source:
                 for found in self._handle(event):
                     yield found
+        # The SDK skips what it cannot read, the end of the message included.
+        if self.provider_details is None:
+            raise UnexpectedModelBehavior("Cohere's answer ended in the middle.")
 
     def _handle(self, event: Any) -> Iterator[ModelResponseStreamEvent]:
         message = getattr(getattr(event, "delta", None), "message", None)

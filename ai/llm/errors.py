@@ -50,6 +50,8 @@ _OVERLOADED = re.compile(
     r"overloaded|server_error|internal.?(?:server|failure)|unavailable|try again later|api_error", re.IGNORECASE
 )
 _FILTERED = re.compile(r"content.?filter|content management policy|safety|guardrail|invalid_prompt", re.IGNORECASE)
+#: Google's way of saying Retry-After, inside the body.
+_RETRY_DELAY = re.compile(r"retryDelay['\"]?\s*:\s*['\"](\d+(?:\.\d+)?)s")
 _TIMEOUT_NAMES = ("Timeout", "TimedOut")
 _NETWORK_NAMES = (
     "APIConnectionError",
@@ -97,6 +99,7 @@ class _Facts:
     headers: Mapping[str, str]
     text: str
     names: tuple[str, ...]
+    delay: float | None
 
 
 def keep_secret(*secrets: str) -> None:
@@ -127,7 +130,7 @@ def translate(exc: BaseException) -> ModelError:
     code = _code(facts, chain)
     said = _said(facts)
     message = f"{_WORDS[code]}{f' (HTTP {facts.status})' if facts.status else ''}{f': {said}' if said else '.'}"
-    return ModelError(message, code=code, retry_after=_retry_after(facts.headers), retryable=_retryable(code, facts))
+    return ModelError(message, code=code, retry_after=facts.delay, retryable=_retryable(code, facts))
 
 
 def _own_code(error: AIError) -> str:
@@ -159,7 +162,10 @@ def _facts(chain: list[BaseException]) -> _Facts:
         headers = headers or _headers(error)
         texts += [text for text in (_body(error), str(error)) if text]
     names = tuple(cls.__name__ for error in chain for cls in type(error).__mro__)
-    return _Facts(status, headers, texts[0] if texts else "", names)
+    delay = _retry_after(headers)
+    if delay is None and (asked := _RETRY_DELAY.search(" ".join(map(str, chain)))):
+        delay = float(asked[1])
+    return _Facts(status, headers, texts[0] if texts else "", names, delay)
 
 
 def _status(error: BaseException) -> int | None:

@@ -126,7 +126,7 @@ def _anthropic(spec: ModelSpec) -> Built:
     from pydantic_ai.models.anthropic import AnthropicModel  # noqa: PLC0415
     from pydantic_ai.providers.anthropic import AnthropicProvider  # noqa: PLC0415
 
-    http_client = _client2(spec)
+    http_client = _client(spec)
     sdk = AsyncAnthropic(
         base_url=spec.url(),
         api_key=spec.key(),

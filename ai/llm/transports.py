@@ -1,7 +1,7 @@
 """
 HTTP clients for the vendors' SDKs: guarded, unredirected, with one TLS context for the whole process.
 
-The SDKs of 2026 come in two kinds: openai, anthropic, mistralai and google-genai ride on httpx2; groq, cohere and
+The SDKs come in two kinds: openai 3, mistralai 3 and google-genai 3 ride on httpx2; anthropic 0, groq, cohere and
 huggingface_hub on httpx. Both kinds share everything here.
 """
 

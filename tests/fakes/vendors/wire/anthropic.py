@@ -94,10 +94,12 @@ def _message(model: str, content: list[Any], finish: str | None) -> dict[str, An
     }
 
 
-def _usage(reply: Reply) -> dict[str, int]:
+def _usage(reply: Reply) -> dict[str, Any]:
     return {
         "input_tokens": reply.prompt_tokens - reply.cached_tokens,
         "cache_creation_input_tokens": 0,
+        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+        "service_tier": "standard",
         "cache_read_input_tokens": reply.cached_tokens,
         "output_tokens": reply.completion_tokens,
     }

@@ -95,9 +95,10 @@ def _calls(reply: Reply) -> list[Any]:
     ]
 
 
-def _usage(reply: Reply) -> dict[str, int]:
+def _usage(reply: Reply) -> dict[str, Any]:
     return {
         "promptTokenCount": reply.prompt_tokens,
+        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": reply.prompt_tokens}],
         "candidatesTokenCount": reply.completion_tokens,
         "cachedContentTokenCount": reply.cached_tokens,
         "totalTokenCount": reply.prompt_tokens + reply.completion_tokens,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tests.fakes.vendors.wire.base import CREATED, Frame, Vendor, dump, halves, sse
 
 if TYPE_CHECKING:
-    from tests.fakes.vendors.script import Failure, Reply
+    from tests.fakes.vendors.script import Call, Failure, Reply
     from tests.fakes.vendors.server import Recorded
 
 Errors = dict[str, tuple[int, Any]]
@@ -29,7 +29,8 @@ class OpenAIChat(Vendor):
             "prompt_tokens": reply.prompt_tokens,
             "completion_tokens": reply.completion_tokens,
             "total_tokens": reply.prompt_tokens + reply.completion_tokens,
-            "prompt_tokens_details": {"cached_tokens": reply.cached_tokens},
+            "prompt_tokens_details": {"cached_tokens": reply.cached_tokens, "audio_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
         }
 
     def envelope(self, kind: str, model: str, choices: list[Any], **more: Any) -> dict[str, Any]:
@@ -42,18 +43,17 @@ class OpenAIChat(Vendor):
         for text in reply.chunks:
             yield self._delta(model, {"content": text}, is_text=True)
         for index, call in enumerate(reply.calls):
-            first, second = halves(call.arguments)
-            function = {"name": call.name, "arguments": first}
-            head = {"index": index, "id": call.id, "type": "function", "function": function}
-            yield self._delta(model, {"tool_calls": [head]})
-            yield self._delta(model, {"tool_calls": [self.call_rest(index, second)]})
+            for delta in self.call_deltas(index, call):
+                yield self._delta(model, {"tool_calls": [delta]})
         finish = "tool_calls" if reply.calls else self.finishes[reply.finish]
         yield from self.last_frames(reply, model, finish, usage=usage)
         yield Frame(b"data: [DONE]\n\n")
 
-    def call_rest(self, index: int, arguments: str) -> dict[str, Any]:
-        """The later part of a tool call."""
-        return {"index": index, "function": {"arguments": arguments}}
+    def call_deltas(self, index: int, call: Call) -> list[dict[str, Any]]:
+        """A tool call in two pieces."""
+        first, second = halves(call.arguments)
+        head = {"index": index, "id": call.id, "type": "function", "function": {"name": call.name, "arguments": first}}
+        return [head, {"index": index, "function": {"arguments": second}}]
 
     def last_frames(self, reply: Reply, model: str, finish: str, *, usage: bool) -> Iterator[Frame]:
         """The finish reason and the usage."""
@@ -120,9 +120,9 @@ class Mistral(OpenAIChat):
         """Always."""
         return True
 
-    def call_rest(self, index: int, arguments: str) -> dict[str, Any]:
-        """The name comes again, empty."""
-        return {"index": index, "id": "null", "function": {"name": "", "arguments": arguments}}
+    def call_deltas(self, index: int, call: Call) -> list[dict[str, Any]]:
+        """A tool call in one piece."""
+        return [{"index": index, "id": call.id, "function": {"name": call.name, "arguments": call.arguments}}]
 
     def last_frames(self, reply: Reply, model: str, finish: str, *, usage: bool) -> Iterator[Frame]:
         """In one."""
