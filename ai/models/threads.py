@@ -255,6 +255,7 @@ class ChatThread(Record):
             models.Index(fields=["tenant_id", "user_id", "tags"], name="ai_thread_tenant_user_tags"),
             models.Index(fields=["-last_activity_at", "-id"], name="ai_thread_latest"),
             models.Index(fields=["tenant_id", "-last_activity_at", "-id"], name="ai_thread_tenant_latest"),
+            models.Index(fields=["-created", "-id"], name="ai_thread_created"),
             models.Index(fields=["tenant_id", "-created", "-id"], name="ai_thread_tenant_created"),
             models.Index(fields=["tenant_id", "user_id", "-last_activity_at"], name="ai_thread_tenant_user"),
             models.Index(fields=["tenant_id", "model", "-last_activity_at"], name="ai_thread_tenant_model"),

@@ -1,0 +1,189 @@
+"""Jobs: the list, and a page that follows one until it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from ai.admin.parts import badges
+from ai.admin.parts.base import ReadAdmin, answer, in_bulk
+from ai.admin.parts.filters import DateFilter, TenantFilter, exact
+from ai.models import ChatThread, Job, JobItem, Run
+from ai.models.jobs import JobStatus
+from ai.services import jobs
+
+#: Results shown on one page of a job.
+PER_PAGE = 100
+
+
+def progress(job: Job) -> SafeString:
+    """A bar: done in green, failed in red."""
+    total = max(job.total, 1)
+    done, failed = min(100, job.done * 100 // total), min(100, job.failed * 100 // total)
+    bar = format_html(
+        '<span class="ai-progress ai-progress-small" role="img" aria-label="{} %"><i style="width:{}%"></i>'
+        '<i class="ai-bad" style="width:{}%"></i></span>',
+        job.percent,
+        done,
+        failed,
+    )
+    return format_html('{} <span class="ai-number">{} of {}</span>', bar, job.done + job.failed, job.total)
+
+
+@admin.register(Job)
+class JobAdmin(ReadAdmin):
+    """Work that goes on in the background."""
+
+    list_display = ("name", "state", "bar", "failures", "requested_by", "created_at", "ended")
+    list_display_links = ("name",)
+    list_filter = (
+        exact("status", "status", JobStatus.choices),
+        exact("kind", "kind", [("replay", "Replay"), ("retitle", "Retitle")]),
+        TenantFilter,
+        ("created", DateFilter),
+    )
+    list_defer = ("data",)
+    search_fields = ("title", "requested_by")
+    search_help_text = "A title, who asked for it, or an ID"
+    page_template = "admin/ai/job/page.html"
+    empty_title = "No jobs yet"
+    empty_text = "Replay or retitle several threads at once, and the work and its results can be followed here."
+
+    def empty_links(self, request: HttpRequest) -> list[tuple[str, str]]:
+        """Where jobs come from."""
+        return [("Open threads", badges.url("ai_chatthread_changelist"))]
+
+    @display(description="Job")
+    def name(self, row: Job) -> SafeString:
+        """What it does."""
+        return badges.clip(row.title or row.kind.capitalize(), 60)
+
+    @display(description="Status")
+    def state(self, row: Job) -> SafeString:
+        """Where it stands."""
+        return badges.status(row.status, row.get_status_display(), title=row.error[:300])
+
+    @display(description="Progress")
+    def bar(self, row: Job) -> SafeString:
+        """How far it is."""
+        return progress(row)
+
+    @display(description="Failed")
+    def failures(self, row: Job) -> SafeString:
+        """How many things failed."""
+        return badges.badge(row.failed, "red") if row.failed else badges.NONE
+
+    @display(description="Created")
+    def created_at(self, row: Job) -> SafeString:
+        """When it was asked for."""
+        return badges.when(row.created)
+
+    @display(description="Ended")
+    def ended(self, row: Job) -> SafeString:
+        """When it ended."""
+        return badges.when(row.ended_at)
+
+    # -- The page
+    def page_context(self, request: HttpRequest, row: Job) -> dict[str, Any]:
+        """The job with one page of its results; asked for by htmx, the page brings the same and only that is taken."""
+        page = _page_number(request)
+        results = _runs(row, page) if row.kind == "replay" else _items(row, page)
+        cancellable = row.is_open and self.has_cancel_permission(request)
+        return {
+            "subtitle": str(row),
+            "status_badge": badges.status(row.status, row.get_status_display()),
+            "done_percent": row.done * 100 // max(row.total, 1),
+            "failed_percent": row.failed * 100 // max(row.total, 1),
+            "results": results[:PER_PAGE],
+            "page_number": page,
+            "has_next": len(results) > PER_PAGE,
+            "is_replay": row.kind == "replay",
+            "is_retitle": row.kind == "retitle",
+            "cancel_url": badges.url("ai_job_cancel", row.pk) if cancellable else "",
+        }
+
+    def extra_urls(self) -> Iterable[tuple[str, str, Callable[..., HttpResponse]]]:
+        """The cancel dialog."""
+        return [("<uuid:object_id>/cancel/", "cancel", self.cancel_view)]
+
+    def has_cancel_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """`ai.cancel_job`."""
+        return self.may(request, "cancel")
+
+    def cancel_view(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        """Ask, then cancel."""
+        row = self.get_object_or_404(request, str(object_id))
+        if not self.has_cancel_permission(request):
+            raise PermissionDenied
+        back = badges.url("ai_job_change", row.pk)
+        if request.method != "POST":
+            left = max(row.total - row.done - row.failed, 0)
+            text = f"{row.done:,} done stay done; {left:,} will not be begun."
+            return self.confirm(
+                request, title="Cancel this job?", text=text, button="Cancel the job", back=back, danger=True
+            )
+
+        def act() -> tuple[str, str]:
+            jobs.cancel(job_id=row.pk, by=request.user, at=timezone.now())
+            return "The job is cancelled.", back
+
+        return answer(request, back, act)
+
+
+def _page_number(request: HttpRequest) -> int:
+    try:
+        return min(max(int(request.GET.get("page", "1")), 1), 10_000)
+    except ValueError:
+        return 1
+
+
+def _items(job: Job, page: int) -> list[dict[str, Any]]:
+    """One page of a job's things, and one more if there is another page."""
+    start = (page - 1) * PER_PAGE
+    rows = JobItem.objects.filter(job_id=job.pk).order_by("position", "pk")[start : start + PER_PAGE + 1]
+    return [
+        {
+            "number": row.position + 1,
+            "status": badges.status(row.status),
+            "thread": badges.thread_link(row.object_id, row.data.get("old") or "Thread"),
+            "new": row.data.get("new", ""),
+            "error": row.error,
+        }
+        for row in rows
+    ]
+
+
+def _runs(job: Job, page: int) -> list[dict[str, Any]]:
+    """One page of the replays that a job asked for."""
+    start = (page - 1) * PER_PAGE
+    rows = list(
+        Run.objects.filter(job_id=job.pk)
+        .defer("instructions", "tools", "settings", "metadata", "output", "required_action")
+        .order_by("created", "pk")[start : start + PER_PAGE + 1]
+    )
+    threads = in_bulk(ChatThread, (row.replay_of_thread for row in rows if row.replay_of_thread), "name")
+    made = []
+    for number, row in enumerate(rows, start + 1):
+        thread = threads.get(str(row.replay_of_thread))
+        made.append(
+            {
+                "number": number,
+                "run": row,
+                "status": badges.status(row.status, row.get_status_display()),
+                "thread": badges.thread_link(row.replay_of_thread, thread.name if thread else ""),
+                "duration": badges.duration(row.duration_ms),
+                "tokens": badges.tokens(row.total_tokens),
+                "cost": badges.money(row.cost),
+                "compare_url": badges.url("ai_run_compare", row.pk) or badges.url("ai_run_change", row.pk),
+                "error": row.error_message,
+            }
+        )
+    return made

@@ -1,0 +1,149 @@
+"""Language models: forms over the service, and "Test connection"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from ai.admin.parts import badges
+from ai.admin.parts.base import ConsoleAdmin, answer
+from ai.admin.parts.filters import exact
+from ai.admin.parts.forms import LanguageModelForm
+from ai.admin.parts.providers import HELP
+from ai.models import LanguageModel
+from ai.models.language_models import PROVIDERS
+from ai.services import language_models
+
+KEY_ICONS = {"stored": "lock", "from environment": "terminal", "missing": "key_off", "not needed": "lock_open"}
+
+
+def key_badge(row: LanguageModel) -> SafeString:
+    """Where the key is, never what it is."""
+    status = language_models.key_status(row)
+    return badges.badge(f"Key {status}", badges.TONES[status], icon=KEY_ICONS[status])
+
+
+@admin.register(LanguageModel)
+class LanguageModelAdmin(ConsoleAdmin):
+    """Models belong to the installation, not to a tenant."""
+
+    form = LanguageModelForm
+    tenant_column = False
+    list_display = ("alias_shown", "provider_name", "model_name", "key", "prices", "enabled")
+    list_display_links = ("alias_shown",)
+    list_filter = (
+        exact("provider", "provider", PROVIDERS),
+        exact("is_enabled", "state", [("1", "Enabled"), ("0", "Off")]),
+    )
+    ordering = ("alias", "pk")
+    search_fields = ("alias", "model")
+    search_help_text = "An alias or a model's name"
+    conditional_fields = {"api_version": "provider == 'azure'"}
+    change_form_outer_before_template = "admin/ai/languagemodel/before.html"
+    empty_title = "No language models yet"
+    empty_text = "Add one to replay conversations on it. Without any, the embedded model local:smollm2 still answers."
+
+    class Media:
+        js = ("ai/pages.js",)
+
+    @display(description="Alias")
+    def alias_shown(self, row: LanguageModel) -> SafeString:
+        """What people choose."""
+        return badges.clip(row.alias, 40)
+
+    @display(description="Provider")
+    def provider_name(self, row: LanguageModel) -> str:
+        """Whose it is."""
+        return str(row.get_provider_display())
+
+    @display(description="Model")
+    def model_name(self, row: LanguageModel) -> SafeString:
+        """The provider's own name."""
+        return badges.clip(row.model, 40)
+
+    @display(description="API key")
+    def key(self, row: LanguageModel) -> SafeString:
+        """Where the key is."""
+        return key_badge(row)
+
+    @display(description="In / out per 1M tokens")
+    def prices(self, row: LanguageModel) -> SafeString:
+        """The row's own prices."""
+        if row.input_price is None and row.output_price is None:
+            return badges.NONE
+        return SafeString(badges.money(row.input_price) + " / " + badges.money(row.output_price))
+
+    @display(description="State")
+    def enabled(self, row: LanguageModel) -> SafeString:
+        """Whether it can be chosen."""
+        return badges.badge("Enabled", "green") if row.is_enabled else badges.badge("Off", "gray")
+
+    # -- The form
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The key's fields only for those who may change it."""
+        may_write = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
+        stored = bool(obj and obj.encrypted_key)
+        key = ["api_key", *(["forget_key"] if stored else []), "api_key_env"] if may_write else ["api_key_env"]
+        return (
+            (None, {"fields": ("alias", "provider", "model", "base_url", "api_version", "is_enabled")}),
+            ("API key", {"fields": key}),
+            ("Settings", {"fields": ("settings", "context_window")}),
+            ("Prices", {"fields": ("input_price", "output_price", "cached_price")}),
+        )
+
+    def save_model(self, request: HttpRequest, obj: LanguageModel, form: Any, change: Any) -> None:
+        """Through the service."""
+        language_models.save(row=obj, api_key=form.key(), by=request.user, at=timezone.now())
+
+    def delete_model(self, request: HttpRequest, obj: LanguageModel) -> None:
+        """Through the service."""
+        language_models.delete(row=obj, by=request.user, at=timezone.now())
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """The form, with where the key is, the button that tests, and help that follows the provider."""
+        context: dict[str, Any] = {"provider_help": HELP}
+        row = self.get_object(request, object_id) if object_id else None
+        if row is not None and self.has_view_permission(request, row):
+            may_test = self.has_test_permission(request) and row.is_enabled
+            context |= {"key_badge": key_badge(row), "is_off": not row.is_enabled}
+            context["test_url"] = badges.url("ai_languagemodel_test", row.pk) if may_test else ""
+        return super().changeform_view(request, object_id, form_url, {**context, **(extra_context or {})})
+
+    # -- Test connection
+    def has_test_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """`ai.test_languagemodel`."""
+        return self.may(request, "test")
+
+    def extra_urls(self) -> Iterable[tuple[str, str, Callable[..., HttpResponse]]]:
+        """The dialog that tests."""
+        return [("<uuid:object_id>/test/", "test", self.test_view)]
+
+    def test_view(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        """Ask, then send the model one short question."""
+        row = self.get_object_or_404(request, str(object_id))
+        if not self.has_test_permission(request):
+            raise PermissionDenied
+        back = badges.url("ai_languagemodel_change", row.pk)
+        if request.method != "POST":
+            text = f"“{row.alias}” gets one short question, as the saved settings say. It costs a few tokens."
+            return self.confirm(request, title="Test the connection?", text=text, button="Test connection", back=back)
+
+        def act() -> tuple[str, str]:
+            found = language_models.test(row=row, by=request.user, at=timezone.now())
+            said = f"It said: “{found.answer}”" if found.answer else "It said nothing."
+            return f"“{row.alias}” answered in {found.latency_ms:,} ms. {said}", back
+
+        return answer(request, back, act)

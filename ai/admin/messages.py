@@ -1,0 +1,102 @@
+"""Messages: a list, and a page for each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from ai.admin.parts import badges
+from ai.admin.parts.base import ReadAdmin, in_bulk
+from ai.admin.parts.filters import DateFilter, TenantFilter, exact
+from ai.models import ChatThread, Feedback, Message, Run, SearchDocument
+from ai.services import rendering
+from ai.services.search import words_of
+from ai.stores.content import text_of, tool_calls_of
+
+ROLES = [(role, role.capitalize()) for role in ("user", "assistant", "tool", "system", "developer")]
+MOST_FOUND = 500
+
+
+@admin.register(Message)
+class MessageAdmin(ReadAdmin):
+    """Read-only: what was said stays as it was said."""
+
+    list_display = ("role_badge", "text", "thread", "run_model", "created_at")
+    list_display_links = ("text",)
+    list_filter = (exact("role", "role", ROLES), TenantFilter, ("created", DateFilter))
+    search_fields = ("preview",)
+    search_help_text = "Words in messages, or an ID"
+    id_fields = ("thread_id", "run_id")
+    lookups = ("thread_id", "run_id")
+    list_defer = ("message", "data")
+    page_template = "admin/ai/message/page.html"
+    empty_title = "No messages yet"
+    empty_text = (
+        "Messages appear here as soon as a thread has any: through the API, an import, or code that uses the app."
+    )
+
+    def search_text(self, request: HttpRequest, queryset: Any, term: str) -> Any:
+        """Full-text search: the newest 500 messages that hold every word."""
+        words = words_of(term)
+        found = SearchDocument.objects.matching(" ".join(words), most=MOST_FOUND) if words else []
+        return queryset.filter(pk__in=[row.message_id for row in found if row.message_id])
+
+    def prepare_rows(self, request: HttpRequest, rows: list[Any]) -> None:
+        """Titles of threads and models of runs: a query each."""
+        super().prepare_rows(request, rows)
+        threads = in_bulk(ChatThread, (row.thread_id for row in rows if row.thread_id), "name")
+        runs = in_bulk(Run, (row.run_id for row in rows if row.run_id), "model")
+        for row in rows:
+            row.thread_row, row.run_row = threads.get(str(row.thread_id)), runs.get(str(row.run_id))
+
+    @display(description="Role")
+    def role_badge(self, row: Any) -> SafeString:
+        """Who spoke."""
+        return badges.role(row.role)
+
+    @display(description="Text")
+    def text(self, row: Any) -> SafeString:
+        """How it begins."""
+        return badges.clip(row.preview or "(no text)", 90)
+
+    @display(description="Thread")
+    def thread(self, row: Any) -> SafeString:
+        """Its place in the transcript."""
+        return badges.thread_link(row.thread_id, row.thread_row.name if row.thread_row else "", message=row.pk)
+
+    @display(description="Run")
+    def run_model(self, row: Any) -> SafeString:
+        """The model that wrote it."""
+        if not row.run_row:
+            return badges.NONE
+        return badges.link(badges.url("ai_run_change", row.run_row.pk), row.run_row.model)
+
+    @display(description="Created")
+    def created_at(self, row: Any) -> SafeString:
+        """When it was added."""
+        return badges.when(row.created)
+
+    def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """The message, its neighbours' thread, its run and its feedback."""
+        thread = in_bulk(ChatThread, [row.thread_id], "name").get(str(row.thread_id)) if row.thread_id else None
+        run = in_bulk(Run, [row.run_id], "model", "status").get(str(row.run_id)) if row.run_id else None
+        may_read_feedback = request.user.has_perm("ai.view_feedback")
+        feedback = Feedback.objects.filter(message_id=row.pk).order_by("-given_at", "-pk")[:20]
+        return {
+            "subtitle": f"{row.role} in {thread.name if thread else 'a thread'}",
+            "content": rendering.markdown(text_of(row.message)),
+            "calls": [
+                {"name": call["name"], "arguments": rendering.json_text(call["arguments"])}
+                for call in tool_calls_of(row.message)
+            ],
+            "raw": rendering.json_text(row.message),
+            "metadata": rendering.json_text(row.data) if row.data else "",
+            "thread_row": thread,
+            "run_row": run,
+            "feedback": list(feedback) if may_read_feedback else [],
+            "transcript_url": badges.url("ai_chatthread_change", row.thread_id, message=row.pk) if thread else "",
+        }

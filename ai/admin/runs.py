@@ -1,0 +1,225 @@
+"""Runs: the list, a page for each with its steps, and cancelling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import DropdownFilter
+from unfold.decorators import display
+
+from ai.admin import replays
+from ai.admin.parts import badges
+from ai.admin.parts.base import ReadAdmin, answer, in_bulk
+from ai.admin.parts.filters import DateFilter, TenantFilter, exact, recent_values
+from ai.models import Assistant, ChatThread, Run, RunStep
+from ai.models.runs import RunStatus
+from ai.services import rendering, runs
+
+MOST_STEPS = 200
+
+
+class KindFilter(DropdownFilter):
+    """Original runs, or replays."""
+
+    title = "kind"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The two kinds."""
+        return [("original", "Originals"), ("replay", "Replays")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        """The runs of that kind."""
+        if self.value() == "replay":
+            return queryset.replays()
+        return queryset.originals() if self.value() == "original" else queryset
+
+
+def thread_id_of(row: Run) -> str:
+    """The thread that a run answers, or replays."""
+    return str(row.replay_of_thread or row.thread_id or "")
+
+
+@admin.register(Run)
+class RunAdmin(ReadAdmin):
+    """Runs are made by replays and the API, and only read here."""
+
+    list_display = ("name", "state", "kind", "thread", "took", "used_tokens", "price", "error", "created_at")
+    list_display_links = ("name",)
+    list_filter = (
+        exact("status", "status", RunStatus.choices),
+        recent_values("model", "model"),
+        KindFilter,
+        TenantFilter,
+        ("created", DateFilter),
+    )
+    list_defer = ("instructions", "tools", "settings", "metadata", "output", "required_action")
+    search_fields = ("error_message", "model")
+    search_help_text = "An ID, a model, or words of an error"
+    id_fields = ("thread_id", "replay_of_thread", "job_id")
+    lookups = ("thread_id", "replay_of_thread", "job_id")
+    page_template = "admin/ai/run/page.html"
+    empty_title = "No runs yet"
+    empty_text = "A run is one answer of one model. Open a thread and press Replay to make the first."
+
+    def empty_links(self, request: HttpRequest) -> list[tuple[str, str]]:
+        """Where runs come from."""
+        return [("Open threads", badges.url("ai_chatthread_changelist"))]
+
+    def prepare_rows(self, request: HttpRequest, rows: list[Any]) -> None:
+        """Titles of threads: one query."""
+        super().prepare_rows(request, rows)
+        threads = in_bulk(ChatThread, filter(None, map(thread_id_of, rows)), "name")
+        for row in rows:
+            row.thread_row = threads.get(thread_id_of(row))
+
+    @display(description="Model")
+    def name(self, row: Run) -> SafeString:
+        """The alias that was asked for."""
+        return badges.clip(row.model, 40)
+
+    @display(description="Status")
+    def state(self, row: Run) -> SafeString:
+        """Where it stands."""
+        return badges.status(row.status, row.get_status_display(), title=row.error_message[:300])
+
+    @display(description="Kind")
+    def kind(self, row: Run) -> SafeString:
+        """Original or replay."""
+        return badges.badge("Replay", "violet") if row.is_replay else badges.badge("Original", "gray")
+
+    @display(description="Thread")
+    def thread(self, row: Any) -> SafeString:
+        """The conversation."""
+        return badges.thread_link(thread_id_of(row), row.thread_row.name if row.thread_row else "")
+
+    @display(description="Duration")
+    def took(self, row: Run) -> SafeString:
+        """From the first claim to the end."""
+        return badges.duration(row.duration_ms)
+
+    @display(description="Tokens")
+    def used_tokens(self, row: Run) -> SafeString:
+        """All of them."""
+        return badges.tokens(row.total_tokens)
+
+    @display(description="Cost")
+    def price(self, row: Run) -> SafeString:
+        """In US$."""
+        return badges.money(row.cost)
+
+    @display(description="Error")
+    def error(self, row: Run) -> SafeString:
+        """The code of what went wrong."""
+        if not row.error_code:
+            return badges.NONE
+        return badges.badge(row.error_code, "red", title=rendering.visible(row.error_message)[:300])
+
+    @display(description="Created")
+    def created_at(self, row: Run) -> SafeString:
+        """When it was asked for."""
+        return badges.when(row.created)
+
+    # -- The page
+    def page_context(self, request: HttpRequest, row: Run) -> dict[str, Any]:
+        """The run with its steps."""
+        key = thread_id_of(row)
+        thread = in_bulk(ChatThread, [key], "name").get(key) if key else None
+        assistant = Assistant.objects.filter(pk=row.assistant_id).first() if row.assistant_id else None
+        steps = [_shown(step) for step in RunStep.objects.of_run(row.pk)[:MOST_STEPS]]
+        may_cancel = row.is_active and self.has_cancel_permission(request)
+        return {
+            "subtitle": f"{row.model} · {row.get_status_display()}",
+            "thread_row": thread,
+            "thread_url": badges.url("ai_chatthread_change", key) if thread else "",
+            "assistant": assistant,
+            "steps": steps,
+            "tools": [_tool(tool) for tool in row.tools if isinstance(tool, dict)]
+            if isinstance(row.tools, list)
+            else [],
+            "settings": rendering.json_text(row.settings) if row.settings else "",
+            "metadata": rendering.json_text(row.metadata) if row.metadata else "",
+            "output": rendering.json_text(row.output) if row.output else "",
+            "instructions": rendering.visible(row.instructions),
+            "error_text": rendering.visible(row.error_message),
+            "compare_url": badges.url("ai_run_compare", row.pk) if row.is_replay else "",
+            "replay_url": badges.url("ai_chatthread_replay", key, run=None if row.is_replay else str(row.pk))
+            if thread and request.user.has_perm("ai.replay_run")
+            else "",
+            "cancel_url": badges.url("ai_run_cancel", row.pk) if may_cancel else "",
+            "original_url": badges.url("ai_run_change", row.replay_of) if row.replay_of else "",
+            "job_url": badges.url("ai_job_change", row.job_id) if row.job_id else "",
+            "fork_url": badges.url("ai_chatthread_change", row.promoted_to) if row.promoted_to else "",
+            "messages_url": badges.url("ai_message_changelist", run_id=str(row.pk)) if not row.is_replay else "",
+        }
+
+    # -- Cancelling
+    def extra_urls(self) -> Iterable[tuple[str, str, Callable[..., HttpResponse]]]:
+        """The cancel dialog, and the comparison of replays."""
+        return [("<uuid:object_id>/cancel/", "cancel", self.cancel_view), *replays.run_urls(self)]
+
+    def has_cancel_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """`ai.cancel_run`."""
+        return self.may(request, "cancel")
+
+    def cancel_view(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        """Ask, then cancel."""
+        row = self.get_object_or_404(request, str(object_id))
+        if not self.has_cancel_permission(request):
+            raise PermissionDenied
+        back = badges.url("ai_run_change", row.pk)
+        if request.method != "POST":
+            text = "The model stops within a second. What it has said so far is kept, and paid for."
+            return self.confirm(
+                request, title="Cancel this run?", text=text, button="Cancel the run", back=back, danger=True
+            )
+
+        def act() -> tuple[str, str]:
+            runs.cancel(run_id=row.pk, by=request.user, at=timezone.now())
+            return "The run is being cancelled.", back
+
+        return answer(request, back, act)
+
+
+def _tool(tool: dict[str, Any]) -> dict[str, Any]:
+    function = tool.get("function") if isinstance(tool.get("function"), dict) else {}
+    name = (function or {}).get("name") or tool.get("name") or tool.get("type") or "tool"
+    text = (function or {}).get("description") or tool.get("description") or ""
+    return {
+        "name": rendering.visible(str(name)),
+        "text": rendering.visible(str(text)),
+        "raw": rendering.json_text(tool),
+    }
+
+
+def _shown(step: RunStep) -> dict[str, Any]:
+    """A step as the timeline shows it."""
+    details = step.details if isinstance(step.details, dict) else {}
+    calls = details.get("tool_calls")
+    took = (step.ended_at - step.started_at).total_seconds() * 1000 if step.ended_at and step.started_at else None
+    usage = step.usage if isinstance(step.usage, dict) else {}
+    return {
+        "step": step,
+        "tone": badges.TONES.get(step.status, "gray"),
+        "duration": badges.duration(round(took)) if took is not None else "",
+        "tokens": usage.get("total_tokens"),
+        "calls": [_step_call(call) for call in calls if isinstance(call, dict)] if isinstance(calls, list) else [],
+        "details": rendering.json_text(details) if details and not calls else "",
+        "error": rendering.json_text(step.error) if step.error else "",
+    }
+
+
+def _step_call(call: dict[str, Any]) -> dict[str, Any]:
+    function = call.get("function") if isinstance(call.get("function"), dict) else call
+    output = (function or {}).get("output")
+    return {
+        "name": rendering.visible(str((function or {}).get("name") or call.get("type") or "tool")),
+        "arguments": rendering.json_text((function or {}).get("arguments") or "{}"),
+        "output": rendering.json_text(output) if output is not None else "",
+    }

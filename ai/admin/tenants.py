@@ -1,0 +1,107 @@
+"""Tenants with their members."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.db.models import Count
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from ai import tenancy
+from ai.admin.parts import badges
+from ai.admin.parts.base import ConsoleAdmin
+from ai.admin.parts.forms import TenantForm
+from ai.models import Tenant, TenantMembership
+from ai.services import tenants
+
+
+@admin.register(Tenant)
+class TenantAdmin(ConsoleAdmin):
+    """Staff see the tenants that they are members of; superusers see all."""
+
+    form = TenantForm
+    tenant_column = False
+    list_display = ("tenant", "member_count", "threads", "created_at")
+    list_display_links = ("tenant",)
+    ordering = ("name", "pk")
+    search_fields = ("name",)
+    search_help_text = "A name, or an ID"
+    empty_title = "No tenants yet"
+    empty_text = "A tenant is a customer whose conversations are kept apart from every other's. Add the first."
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """The tenants in scope."""
+        rows = super().get_queryset(request)
+        scope = tenancy.current().tenants
+        return rows if scope is None else rows.filter(pk__in=sorted(scope))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A tenant with its conversations is not deleted from a form."""
+        return False
+
+    def prepare_rows(self, request: HttpRequest, rows: list[Any]) -> None:
+        """How many members each has: one query."""
+        members = TenantMembership.objects.filter(tenant_id__in=[row.pk for row in rows]).order_by()
+        counts = dict(members.values_list("tenant_id").annotate(n=Count("pk")))
+        for row in rows:
+            row.members_found = counts.get(row.pk, 0)
+
+    @display(description="Tenant")
+    def tenant(self, row: Tenant) -> SafeString:
+        """Its name."""
+        return badges.clip(row.name, 60)
+
+    @display(description="Members")
+    def member_count(self, row: Any) -> SafeString:
+        """How many staff work for it."""
+        return badges.number(row.members_found)
+
+    @display(description="Threads")
+    def threads(self, row: Tenant) -> SafeString:
+        """Its conversations."""
+        return badges.link(badges.url("ai_chatthread_changelist", tenant=str(row.pk)), "Open threads")
+
+    @display(description="Created")
+    def created_at(self, row: Tenant) -> SafeString:
+        """When it was added."""
+        return badges.when(row.created)
+
+    @display(description="Members")
+    def members(self, row: Tenant) -> str:
+        """Their names, for those who may not change them."""
+        keys = TenantMembership.objects.filter(tenant_id=row.pk).values_list("user_id", flat=True)
+        users = get_user_model()._default_manager.filter(pk__in=list(keys)[:500]).order_by("username", "pk")
+        return ", ".join(user.get_username() for user in users) or "Nobody yet"
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The name and the members."""
+        return ((None, {"fields": ("name", "members")}),)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Members are names alone to those who may not change them."""
+        may = self._may_change_members(request)
+        return () if may and self.has_change_permission(request, obj) else ("members",)
+
+    def _may_change_members(self, request: HttpRequest) -> bool:
+        user: Any = request.user
+        return bool(user.has_perms(["ai.add_tenantmembership", "ai.delete_tenantmembership"]))
+
+    def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: Any) -> None:
+        """Through the service, and so is each member who comes or goes."""
+        at, by = timezone.now(), request.user
+        before = set(form.member_ids()) if change else set()
+        tenants.save(tenant=obj, by=by, at=at)
+        if "members" not in form.cleaned_data or not self._may_change_members(request):
+            return
+        chosen = {user.pk: user for user in form.cleaned_data["members"]}
+        for key, user in chosen.items():
+            if key not in before:
+                tenants.add_member(tenant_id=obj.pk, user=user, by=by, at=at)
+        shown = form.fields["members"].queryset
+        for user in shown.filter(pk__in=before - set(chosen)):
+            tenants.remove_member(tenant_id=obj.pk, user=user, by=by, at=at)
