@@ -77,7 +77,7 @@ def _required_url(spec: ModelSpec) -> str:
 
 
 def _openai_like(model_path: str, provider_path: str) -> Callable[[ModelSpec], Built]:
-    """A builder for a family that speaks one of OpenAI's formats; the paths are `module:class` under pydantic_ai."""
+    """A builder for a family that speaks one of OpenAI's formats; the paths are `module:class`."""
 
     def build_model(spec: ModelSpec) -> Built:
         http_client = _client2(spec)
@@ -89,13 +89,13 @@ def _openai_like(model_path: str, provider_path: str) -> Callable[[ModelSpec], B
 
 def _load(path: str) -> Any:
     module, _, name = path.partition(":")
-    return getattr(import_module(f"pydantic_ai.{module}"), name)
+    return getattr(import_module(module), name)
 
 
 def _openrouter(spec: ModelSpec) -> Built:
     if "/" not in spec.model:
         raise InvalidInput(f"OpenRouter names its models vendor/model, such as openai/gpt-4o; {spec.model!r} has no vendor.")
-    return _openai_like("models.openrouter:OpenRouterModel", "providers.openrouter:OpenRouterProvider")(spec)
+    return _openai_like("pydantic_ai.models.openrouter:OpenRouterModel", "pydantic_ai.providers.openrouter:OpenRouterProvider")(spec)
 
 
 def _azure(spec: ModelSpec) -> Built:
@@ -139,22 +139,10 @@ def _anthropic(spec: ModelSpec) -> Built:
 
 
 def _google(spec: ModelSpec) -> Built:
-    from google.genai.client import Client  # noqa: PLC0415
-    from google.genai.types import HttpOptions  # noqa: PLC0415
-    from pydantic_ai.models.google import GoogleModel  # noqa: PLC0415
-    from pydantic_ai.providers.google import GoogleProvider  # noqa: PLC0415
+    from ai.llm.google import build_google  # noqa: PLC0415
 
-    http_client, verify = _client2(spec), {"verify": transports.tls()}
-    options = HttpOptions(
-        base_url=spec.url(),
-        api_version="v1beta",  # what pydantic-ai 1.94 is written against; google-genai 3 asks for v1 by itself
-        timeout=int(transports.read_seconds(spec.settings) * 1000),
-        httpx_async_client=http_client,
-        client_args=dict(verify),
-        async_client_args=dict(verify),
-    )
-    provider = GoogleProvider(client=Client(vertexai=False, api_key=spec.key(), http_options=options))
-    return GoogleModel(spec.model, provider=provider, settings=_settings(spec)), http_client.aclose
+    http_client = _client2(spec)
+    return build_google(spec, http_client, _settings(spec)), http_client.aclose
 
 
 def _mistral(spec: ModelSpec) -> Built:
@@ -213,13 +201,13 @@ def _local(spec: ModelSpec) -> Built:
     return build_local(spec, _settings(spec))
 
 
-_CHAT = "models.openai:OpenAIChatModel"
+_CHAT = "pydantic_ai.models.openai:OpenAIChatModel"
 _BUILDERS: dict[str, Callable[[ModelSpec], Built]] = {
-    "openai": _openai_like(_CHAT, "providers.openai:OpenAIProvider"),
-    "openai-responses": _openai_like("models.openai:OpenAIResponsesModel", "providers.openai:OpenAIProvider"),
-    "openai-compatible": _openai_like(_CHAT, "providers.openai:OpenAIProvider"),
+    "openai": _openai_like(_CHAT, "pydantic_ai.providers.openai:OpenAIProvider"),
+    "openai-responses": _openai_like("ai.llm.openai_responses:EndingResponsesModel", "pydantic_ai.providers.openai:OpenAIProvider"),
+    "openai-compatible": _openai_like(_CHAT, "pydantic_ai.providers.openai:OpenAIProvider"),
     "openrouter": _openrouter,
-    "ollama": _openai_like("models.ollama:OllamaModel", "providers.ollama:OllamaProvider"),
+    "ollama": _openai_like("pydantic_ai.models.ollama:OllamaModel", "pydantic_ai.providers.ollama:OllamaProvider"),
     "azure": _azure,
     "anthropic": _anthropic,
     "google-gla": _google,

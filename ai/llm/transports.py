@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import ContextVar
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import httpcore
 import httpcore2
@@ -21,6 +23,7 @@ import httpx2
 from ai.exceptions import ModelError
 from ai.llm import guard
 
+T = TypeVar("T")
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 300.0
 """How long a model may be silent between two chunks, where neither a request nor its model's settings say."""
@@ -86,6 +89,39 @@ class _Backend2(httpcore2.AnyIOBackend):
         return stream
 
 
+#: The responses that the stream being opened has caused.
+_opened: ContextVar[list[Any] | None] = ContextVar("opened", default=None)
+
+
+@asynccontextmanager
+async def hanging_up(upstream: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
+    """Enter `upstream`, and on leaving it close every response that it has opened, read to the end or not."""
+    opened: list[Any] = []
+    token = _opened.set(opened)
+    try:
+        stream = await upstream.__aenter__()
+    except BaseException:
+        await _close(opened)
+        raise
+    finally:
+        _opened.reset(token)
+    try:
+        yield stream
+    finally:
+        await _close(opened)
+        await upstream.__aexit__(None, None, None)
+
+
+async def _close(responses: list[Any]) -> None:
+    for response in responses:
+        await response.aclose()
+
+
+def _note(response: Any) -> None:
+    if (opened := _opened.get()) is not None:
+        opened.append(response)
+
+
 def _check_request(url: Any) -> None:
     if url.scheme not in {"http", "https"}:
         raise guard.refuse(f"{url.scheme} is not http or https.")
@@ -124,6 +160,7 @@ class Transport(httpx.AsyncHTTPTransport):
         except ModelError:
             await response.aclose()
             raise
+        _note(response)
         return response
 
 
@@ -149,6 +186,7 @@ class Transport2(httpx2.AsyncHTTPTransport):
         except ModelError:
             await response.aclose()
             raise
+        _note(response)
         return response
 
 

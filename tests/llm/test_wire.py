@@ -155,6 +155,14 @@ class TestAnswers:
         if family != "bedrock":
             assert request.headers["x-team"] == "blue"
 
+    async def test_tells_that_an_answer_was_cut(self, vendors: VendorServer, family: str) -> None:
+        vendors.script(Reply(finish="length"))
+
+        seen = await stream(llm.resolve(spec_of(vendors, family)))
+
+        assert seen.response is not None
+        assert seen.response.finish_reason == "length"
+
     async def test_an_empty_answer_is_empty_or_an_error_worth_a_retry(self, vendors: VendorServer, family: str) -> None:
         vendors.script(Reply(chunks=(), completion_tokens=0))
 
