@@ -23,6 +23,9 @@ from ai.services import files, rendering
 
 #: Nothing that a file contains may run, load or frame anything.
 SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+#: A browser's PDF reader needs a page that is not sandboxed; our own pages alone may frame it.
+PDF = "application/pdf"
+PDF_POLICY = "script-src 'none'; frame-ancestors 'self'"
 PREVIEW_BYTES = 64 * 1024
 TEXTS = ("application/json", "application/jsonl", "application/xml", "application/yaml")
 ICONS = {"image/": "image", "text/": "description", "application/pdf": "picture_as_pdf", "audio/": "graphic_eq"}
@@ -111,7 +114,7 @@ class DataSourceAdmin(ReadAdmin):
             "may_read": may_read,
             "content_url": content_url,
             "image_url": f"{content_url}?inline=1" if kind in files.SHOWN_INLINE else "",
-            "pdf": may_read and kind == "application/pdf",
+            "pdf_url": f"{content_url}?inline=1" if may_read and kind == PDF else "",
             "preview": preview,
             "is_cut": row.bytes > PREVIEW_BYTES,
             "size": badges.size(row.bytes),
@@ -166,7 +169,7 @@ class DataSourceAdmin(ReadAdmin):
         return [("<uuid:object_id>/content/", "content", self.content_view)]
 
     def content_view(self, request: HttpRequest, object_id: Any) -> HttpResponseBase:
-        """The content as an attachment; with `?inline=1` in place, for raster images alone."""
+        """The content as an attachment; with `?inline=1` in place, for raster images and PDFs alone."""
         if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
         if not self.has_download_permission(request):
@@ -180,11 +183,17 @@ class DataSourceAdmin(ReadAdmin):
             raise PermissionDenied(error.message) from error
         except NotFound as error:
             raise Http404(error.message) from error
-        inline = "inline" in request.GET and row.mime_type in files.SHOWN_INLINE
-        kind = row.mime_type if inline else "application/octet-stream"
-        response = FileResponse(content, as_attachment=not inline, filename=row.name, content_type=kind)
-        response["X-Content-Type-Options"] = "nosniff"
-        response["Content-Security-Policy"] = SANDBOX
-        response["Cross-Origin-Resource-Policy"] = "same-origin"
-        response["Cache-Control"] = "private, max-age=300" if inline else "private, no-store"
-        return response
+        return _served(row, content, inline="inline" in request.GET)
+
+
+def _served(row: DataSource, content: Any, *, inline: bool) -> FileResponse:
+    """The content so that a browser can do nothing with it but keep it, or show it when it is an image or a PDF."""
+    inline = inline and (row.mime_type in files.SHOWN_INLINE or row.mime_type == PDF)
+    kind = row.mime_type if inline else "application/octet-stream"
+    response = FileResponse(content, as_attachment=not inline, filename=row.name, content_type=kind)
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = PDF_POLICY if kind == PDF else SANDBOX
+    response["X-Frame-Options"] = "SAMEORIGIN" if kind == PDF else "DENY"
+    response["Cross-Origin-Resource-Policy"] = "same-origin"
+    response["Cache-Control"] = "private, max-age=300" if inline else "private, no-store"
+    return response

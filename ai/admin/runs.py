@@ -136,6 +136,7 @@ class RunAdmin(ReadAdmin):
         may_cancel = row.is_active and self.has_cancel_permission(request)
         return {
             "subtitle": f"{row.model} · {row.get_status_display()}",
+            "status_badge": badges.status(row.status, row.get_status_display()),
             "thread_row": thread,
             "thread_url": badges.url("ai_chatthread_change", key) if thread else "",
             "assistant": assistant,
@@ -163,6 +164,10 @@ class RunAdmin(ReadAdmin):
     def extra_urls(self) -> Iterable[tuple[str, str, Callable[..., HttpResponse]]]:
         """The cancel dialog, and the comparison of replays."""
         return [("<uuid:object_id>/cancel/", "cancel", self.cancel_view), *replays.run_urls(self)]
+
+    def has_replay_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """`ai.replay_run`."""
+        return self.may(request, "replay")
 
     def has_cancel_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """`ai.cancel_run`."""

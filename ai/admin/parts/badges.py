@@ -27,6 +27,7 @@ TONES = {
     "cancelled": "gray",
     "failed": "red",
     "completed": "green",
+    "done": "green",
     "incomplete": "orange",
     "expired": "red",
     "open": "orange",
