@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                 ('alias', models.CharField(help_text='What people choose, such as “fast” or “gpt-4o”.', max_length=100, unique=True, validators=[django.core.validators.RegexValidator('^[A-Za-z0-9][A-Za-z0-9._:/@-]*$', 'Letters, digits and . _ : / @ - only.')])),
                 ('provider', models.CharField(choices=[('openai', 'OpenAI'), ('openai-responses', 'OpenAI (Responses API)'), ('openai-compatible', 'OpenAI-compatible server (vLLM, llama.cpp, LM Studio)'), ('azure', 'Azure OpenAI'), ('anthropic', 'Anthropic'), ('google-gla', 'Google Gemini'), ('mistral', 'Mistral'), ('groq', 'Groq'), ('cohere', 'Cohere'), ('bedrock', 'Amazon Bedrock'), ('huggingface', 'Hugging Face'), ('openrouter', 'OpenRouter'), ('ollama', 'Ollama'), ('local', 'Embedded model')], max_length=32)),
                 ('model', models.CharField(help_text="The provider's own name of the model.", max_length=255)),
-                ('base_url', models.URLField(blank=True, default='', max_length=500, verbose_name='base URL')),
+                ('base_url', models.CharField(blank=True, default='', max_length=500, verbose_name='base URL')),
                 ('api_key_env', models.CharField(blank=True, default='', help_text='Where the key is, if not stored.', max_length=100, verbose_name="key's environment variable")),
                 ('encrypted_key', models.TextField(blank=True, default='', editable=False)),
                 ('api_version', models.CharField(blank=True, default='', help_text='Azure only.', max_length=50, verbose_name='API version')),

@@ -56,7 +56,7 @@ class LanguageModel(Record):
     )
     provider = models.CharField(max_length=32, choices=PROVIDERS)
     model = models.CharField(max_length=255, help_text="The provider's own name of the model.")
-    base_url = models.URLField("base URL", max_length=500, default="", blank=True)
+    base_url = models.CharField("base URL", max_length=500, default="", blank=True)
     api_key_env = models.CharField(
         "key's environment variable",
         max_length=100,

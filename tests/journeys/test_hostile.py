@@ -26,7 +26,7 @@ def links(page: Page, pattern: str) -> list[str]:
 
 class TestTheHostileThread:
     def test_is_inert_as_a_transcript(self, page: Page, running: Console, watched: Watched) -> None:
-        page.goto(f"{running.url}/ai/chatthread/{HOSTILE['id']}/change/")
+        page.goto(f"{running.url}/admin/ai/chatthread/{HOSTILE['id']}/change/")
         page.wait_for_load_state("networkidle")
         for fold in page.locator("main details, #main details").all():
             fold.evaluate("fold => { fold.open = true }")
@@ -49,13 +49,13 @@ class TestTheHostileThread:
         ],
     )
     def test_is_inert_in_lists(self, page: Page, running: Console, watched: Watched, path: str) -> None:
-        page.goto(f"{running.url}/{path}")
+        page.goto(f"{running.url}/admin/{path}")
         page.wait_for_load_state("networkidle")
 
         watched.assert_clean()
 
     def test_is_inert_on_every_page_of_its_parts(self, page: Page, running: Console, watched: Watched) -> None:
-        page.goto(f"{running.url}/ai/chatthread/{HOSTILE['id']}/change/")
+        page.goto(f"{running.url}/admin/ai/chatthread/{HOSTILE['id']}/change/")
         targets = links(page, r"/ai/(message|run|datasource|feedback)/[^/]+/")
 
         assert targets

@@ -65,6 +65,7 @@ class TestRemoteThread:
         assert (thread.external_id, thread.sync_state) == ("conv_new", "linked")
         assert remote == ["POST /v1/conversations"]
 
+    @pytest.mark.filterwarnings("ignore:The Assistants API is deprecated")
     @pytest.mark.parametrize(
         ("external_id", "request_line"),
         [("conv_abc", "GET /v1/conversations/conv_abc"), ("thread_abc", "GET /v1/threads/thread_abc")],
