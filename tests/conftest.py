@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from asgiref.sync import SyncToAsync, iscoroutinefunction
-from django.conf import settings
 from django.core.cache import cache
 from django.db import connection, connections
 
@@ -64,8 +62,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Under `CI=true` nothing may skip."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    skipped = reporter.stats.get("skipped", []) if reporter else []
-    if IN_CI and skipped:
+    if not (IN_CI and reporter):
+        return
+    if skipped := reporter.stats.get("skipped"):
         reporter.write_line(f"{len(skipped)} skipped, and in CI a skip is a failure:", red=True)
         for report in skipped:
             reporter.write_line(f"  {report.nodeid}: {report.longrepr}", red=True)
@@ -76,11 +75,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def _fresh_cache() -> Iterator[None]:
     """No test sees what another one cached."""
     yield
-    if (
-        settings.CACHES["default"]["BACKEND"].endswith("RedisCache")
-        or Path(settings.CACHES["default"]["LOCATION"]).exists()
-    ):
-        cache.clear()
+    cache.clear()
 
 
 @pytest.fixture(autouse=True)
