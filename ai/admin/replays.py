@@ -17,7 +17,7 @@ from ai.admin.parts.base import answer
 from ai.admin.parts.transcript import key_of, open_thread, thread_url
 from ai.exceptions import AIError, NotFound
 from ai.models import Job, Run
-from ai.services import runs
+from ai.services import replays, runs
 
 Door = tuple[str, str, Callable[..., HttpResponse]]
 
@@ -61,8 +61,6 @@ def _one(admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
         raise PermissionDenied
     thread = open_thread(admin, request, object_id)
     run = _run_of(thread.pk, request.POST.get("run") or request.GET.get("run"))
-    from ai.services import replays
-
     target = replays.Target(thread_id=thread.pk, run_id=run.pk if run else None)
     context = {"thread": thread, "run": run, "back": thread_url(thread.pk)}
     return _ask(admin, request, [target], "Replay on…", context)
@@ -82,8 +80,6 @@ def _several(admin: Any, request: HttpRequest) -> HttpResponse:
     if not admin.has_replay_permission(request) or not admin.has_view_permission(request):
         raise PermissionDenied
     found = selections.chosen(request)
-    from ai.services import replays
-
     targets = [replays.Target(thread_id=row.pk) for row in found]
     context = {
         "threads": found,
@@ -97,8 +93,6 @@ def _ask(admin: Any, request: HttpRequest, targets: list[Any], title: str, conte
     form = replay_form.bound(request)
     if request.method == "POST" and form.is_valid():
         try:
-            from ai.services import replays
-
             job = replays.request(targets=targets, by=request.user, at=timezone.now(), **form.arguments())
             return HttpResponseRedirect(_after(job))
         except AIError as error:
@@ -154,8 +148,6 @@ def _promote(admin: Any, request: HttpRequest, run_id: UUID) -> HttpResponse:
 
 
 def _promoted(request: HttpRequest, run_id: UUID) -> tuple[str, str]:
-    from ai.services import replays
-
     fork = replays.promote(run_id=run_id, by=request.user, at=timezone.now())
     return "This new thread continues with the replay's answer. The original is unchanged.", thread_url(fork.pk)
 

@@ -17,10 +17,16 @@ from ai.admin.parts import badges, filters, selections, thread_filters, transcri
 from ai.admin.parts.base import ConsoleAdmin, pks_of
 from ai.models import ChatThread
 from ai.services import rendering, search
-from ai.templatetags.console import ago
+from ai.templatetags.console import since
 
 SYNC = {"linked": ("Linked", "green", "cloud_done"), "gone": ("Remote gone", "red", "cloud_off")}
-SHOWN_TAGS = 4
+THUMBS = {
+    "up": ("thumb_up", "green", "Thumbs up"),
+    "down": ("thumb_down", "red", "Thumbs down"),
+    "mixed": ("thumbs_up_down", "orange", "Thumbs up and down"),
+}
+SHOWN_TAGS = 2
+DATES = ("last_activity_at_from", "last_activity_at_to")
 
 
 @admin.register(ChatThread)
@@ -42,6 +48,7 @@ class ThreadAdmin(ConsoleAdmin):
     search_fields = ("name",)
     search_help_text = "Search titles and messages"
     ordering = ("-last_activity_at", "-pk")
+    lookups = ("tag", "tenant", "user", "model", "feedback", "files", "sync", *DATES)
     actions = ("replay_on", "retitle", "delete_threads")
     empty_title = "No conversations yet"
     empty_text = "Threads appear here as soon as your application stores one. To look around first, load the demo."
@@ -76,10 +83,10 @@ class ThreadAdmin(ConsoleAdmin):
         more = format_html('<span class="c-muted" title="{}">+{}</span>', ", ".join(tags), len(tags) - SHOWN_TAGS)
         return format_html('<span class="c-tags">{}{}</span>', links, more if len(tags) > SHOWN_TAGS else "")
 
-    @display(description="Last activity", ordering="last_activity_at")
+    @display(description="Last activity")
     def activity(self, row: ChatThread) -> Any:
         """How long ago."""
-        return ago(row.last_activity_at)
+        return since(row.last_activity_at)
 
     @display(description="Model")
     def answered_by(self, row: ChatThread) -> Any:
@@ -89,7 +96,10 @@ class ThreadAdmin(ConsoleAdmin):
     @display(description="Feedback")
     def thumbs(self, row: ChatThread) -> Any:
         """What people think of the answers."""
-        return badges.rating(row.feedback)
+        if row.feedback not in THUMBS:
+            return badges.NONE
+        icon, tone, words = THUMBS[row.feedback]
+        return badges.badge("", tone, icon=icon, title=words)
 
     @display(description="Remote")
     def remote_side(self, row: ChatThread) -> Any:
@@ -97,17 +107,13 @@ class ThreadAdmin(ConsoleAdmin):
         if row.sync_state not in SYNC:
             return badges.NONE
         label, tone, icon = SYNC[row.sync_state]
-        return badges.badge(label, tone, icon=icon, title=rendering.visible(row.external_id or ""))
+        return badges.badge("", tone, icon=icon, title=f"{label}: {rendering.visible(row.external_id or '')}")
 
     def _filter_link(self, name: str, value: str, style: str = "") -> Any:
         shown = rendering.visible(value)
         return format_html(
             '<a class="c-filter {}" href="{}" title="{}">{}</a>', style, _query(**{name: value}), shown, shown
         )
-
-    def get_sortable_by(self, request: HttpRequest) -> Iterable[str]:
-        """Only what an index can sort."""
-        return ("activity",)
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         """Threads with the words in their title or messages, or with that id; bounded by `search.MOST_MATCHES`."""
@@ -120,7 +126,7 @@ class ThreadAdmin(ConsoleAdmin):
         hits = search.threads(term)
         request._ai_hits = hits  # type: ignore[attr-defined]
         request._ai_words = search.words_of(term)  # type: ignore[attr-defined]
-        return queryset.filter(pk__in=list(hits)), False
+        return search.with_texts(queryset, hits), False
 
     def prepare_rows(self, request: HttpRequest, rows: list[Any]) -> None:
         """Add the excerpts that a search found."""
@@ -129,7 +135,7 @@ class ThreadAdmin(ConsoleAdmin):
         for row in rows:
             hit = hits.get(row.pk)
             if hit and hit.message_id:
-                row.excerpt = rendering.highlight(hit.text, request._ai_words)  # type: ignore[attr-defined]
+                row.excerpt = rendering.highlight(row.found_text or "", request._ai_words)  # type: ignore[attr-defined]
                 row.found_message = hit.message_id
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
@@ -140,6 +146,10 @@ class ThreadAdmin(ConsoleAdmin):
         """Where conversations come from."""
         may_import = self.has_import_permission(request)
         return [("Import threads", badges.url("ai_chatthread_import"))] if may_import else []
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The list."""
+        return super().changelist_view(request, {"title": "Threads", **(extra_context or {})})
 
     # -- The thread's page
     def changeform_view(

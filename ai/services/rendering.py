@@ -12,6 +12,7 @@ import json
 import re
 from functools import cache, lru_cache
 from typing import Any
+from unicodedata import normalize
 from urllib.parse import urlsplit
 
 from django.utils.html import escape, format_html
@@ -106,23 +107,51 @@ def diff(old: str, new: str) -> SafeString:
 
 
 def highlight(text: str, words: list[str], *, width: int = 200) -> SafeString:
-    """About `width` characters around the first of `words` in `text`, each word that begins with one in `<mark>`."""
+    """About `width` characters around the first of `words` in `text`, each word that begins with one in `<mark>`.
+
+    Case and accents do not matter, as in the search itself.
+    """
     line = " ".join(visible(text).split())
     pattern = _words_pattern(words)
-    found = pattern.search(line) if pattern else None
+    folded = _folded(line)
+    found = pattern.search(folded) if pattern else None
     start = max(0, found.start() - width // 3) if found else 0
     if start:
         start = line.find(" ", start, start + 30) + 1 or start
-    piece = line[start : start + width]
-    marked = pattern.sub(lambda m: f"\x02{m[0]}\x03", piece) if pattern else piece
-    shown = escape(marked).replace("\x02", "<mark>").replace("\x03", "</mark>")
-    before, after = "… " if start else "", " …" if start + width < len(line) else ""
-    return mark_safe(f"{before}{shown}{after}")  # noqa: S308 - escaped above
+    end = start + width
+    pieces, at = [], start
+    for match in pattern.finditer(folded, start, end) if pattern else ():
+        pieces += [escape(line[at : match.start()]), "<mark>", escape(line[match.start() : match.end()]), "</mark>"]
+        at = match.end()
+    before, after = "… " if start else "", " …" if end < len(line) else ""
+    return mark_safe(f"{before}{''.join(pieces)}{escape(line[at:end])}{after}")  # noqa: S308 - each piece was escaped
+
+
+def _folded(text: str) -> str:
+    """The text without accents and capitals, letter for letter as long as it was."""
+    if text.isascii():
+        return text.lower()
+    return "".join(_plain_letter(letter) for letter in text)
+
+
+@lru_cache(maxsize=4096)
+def _plain_letter(letter: str) -> str:
+    lower = normalize("NFD", letter)[0].lower()
+    return lower if len(lower) == 1 else letter
+
+
+#: From here on scripts are written without blanks between words.
+_UNSPACED = "\u2e80"
 
 
 def _words_pattern(words: list[str]) -> re.Pattern[str] | None:
-    kept = sorted({word for word in words if word}, key=len, reverse=True)
-    return re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, kept)) + r")\w*", re.IGNORECASE) if kept else None
+    kept = sorted({_folded(word) for word in words if word}, key=len, reverse=True)
+    if not kept:
+        return None
+    inside = [re.escape(word) for word in kept if word[0] >= _UNSPACED]
+    whole = [re.escape(word) for word in kept if word[0] < _UNSPACED]
+    choices = [rf"(?<!\w)(?:{'|'.join(whole)})\w*"] if whole else []
+    return re.compile("|".join(choices + inside))
 
 
 # -- The parser
@@ -256,7 +285,7 @@ def _cleaner() -> Any:
     import nh3  # noqa: PLC0415
     from pygments.token import STANDARD_TYPES  # noqa: PLC0415
 
-    tags = "a abbr b blockquote br code dd del div dl dt em h1 h2 h3 h4 h5 h6 hr i ins li ol p pre s span strong sub sup"
+    tags = "a abbr b blockquote br code dd del div dl dt em h1 h2 h3 h4 h5 h6 hr i ins li ol p pre s span strong sub sup ul"
     table = {"table", "thead", "tbody", "tr", "th", "td"}
     colours = {f"hl-{short}" for short in STANDARD_TYPES.values() if short}
     return nh3.Cleaner(

@@ -2,49 +2,58 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
+
+from django.db.models import OuterRef, Subquery
+from django.db.models.functions import Substr
 
 from ai import ids
 from ai.exceptions import NotFound
-from ai.models import ChatThread, SearchDocument
+from ai.models import ChatThread, SearchDocument, words
 
 #: So many matching titles and messages are looked at, the newest first.
-MOST_MATCHES = 400
+MOST_MATCHES = 300
 
-_WORD = re.compile(r"\w+", re.UNICODE)
-MOST_WORDS = 12
+#: An excerpt is taken from this much of a message's beginning.
+EXCERPT_CHARACTERS = 4000
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A thread that matches: the newest matching message and how it begins, or None when only the title does."""
+    """A thread that matches: by its newest matching message, or by its title alone."""
 
     thread_id: UUID
     message_id: UUID | None
-    text: str
+    document_id: int
 
 
 def words_of(query: str) -> list[str]:
-    """The words that a search looks for, at most 12."""
-    return _WORD.findall(query)[:MOST_WORDS]
+    """The words that a search looks for."""
+    return [word for term in words.terms(query) for word in term.words]
 
 
 def threads(query: str) -> dict[UUID, Hit]:
     """The threads in scope with a title or a message that holds every word of `query`, the newest match first.
 
-    At most 400 matching titles and messages are looked at. Words match by their beginnings.
+    At most 300 matching titles and messages are looked at.
     """
-    words = words_of(query)
-    if not words:
-        return {}
     hits: dict[UUID, Hit] = {}
-    for found in SearchDocument.objects.matching(" ".join(words), most=MOST_MATCHES):
+    for found in SearchDocument.objects.matching(query, most=MOST_MATCHES):
         known = hits.get(found.thread_id)
         if known is None or (known.message_id is None and found.message_id is not None):
-            hits[found.thread_id] = Hit(found.thread_id, found.message_id, found.beginning)
+            hits[found.thread_id] = Hit(found.thread_id, found.message_id, found.pk)
     return hits
+
+
+def with_texts(queryset: Any, hits: Mapping[UUID, Hit]) -> Any:
+    """Those of the queryset's threads that were found, each with the beginning of the message as `found_text`."""
+    documents = [hit.document_id for hit in hits.values() if hit.message_id]
+    of_thread = SearchDocument.objects.filter(thread_id=OuterRef("pk"), pk__in=documents).order_by("-pk")
+    text = of_thread.values(shown=Substr("text", 1, EXCERPT_CHARACTERS))[:1]
+    return queryset.filter(pk__in=list(hits)).annotate(found_text=Subquery(text))
 
 
 def by_id(text: str) -> ChatThread | None:
@@ -59,8 +68,5 @@ def by_id(text: str) -> ChatThread | None:
 
 def titles(query: str, *, most: int) -> list[ChatThread]:
     """The threads in scope whose title holds every word of `query`, the latest active first."""
-    words = words_of(query)
-    if not words:
-        return []
-    keys = [d.thread_id for d in SearchDocument.objects.matching(" ".join(words), most=most, titles_only=True)]
-    return list(ChatThread.objects.filter(pk__in=keys).latest_first())
+    found = SearchDocument.objects.matching(query, most=most, titles_only=True)
+    return list(ChatThread.objects.filter(pk__in=[document.thread_id for document in found]).latest_first())

@@ -24,6 +24,8 @@ ROLES = {
     "tool": ("Tool result", "build"),
 }
 
+UNITS = ((31_557_600, "y"), (2_629_800, "mo"), (86_400, "d"), (3_600, "h"), (60, "min"))
+
 
 @register.filter
 def markdown(text: Any) -> SafeString:
@@ -77,6 +79,21 @@ def ago(at: datetime | None) -> SafeString | str:
         return ""
     exact = date_format(timezone.localtime(at), "j M Y, H:i:s")
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, naturaltime(at))
+
+
+def since(at: datetime | None) -> SafeString | str:
+    """How long ago in its largest unit, for narrow columns."""
+    if at is None:
+        return ""
+    exact = date_format(timezone.localtime(at), "j M Y, H:i:s")
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, since_words(at))
+
+
+def since_words(at: datetime) -> str:
+    """“3 h ago”."""
+    seconds = max(0, int((timezone.now() - at).total_seconds()))
+    size, unit = next(((size, unit) for size, unit in UNITS if seconds >= size), (1, "s"))
+    return f"{seconds // size} {unit} ago"
 
 
 @register.filter

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.http import Http404, HttpRequest
 
 from ai.exceptions import NotFound
-from ai.services import rendering
+from ai.services import rendering, replays
 
 STATUS = {
     "queued": ("Waiting for a worker", "info"),
@@ -59,8 +59,6 @@ def context(request: HttpRequest, run_id: UUID) -> dict[str, Any]:
     Raises:
         Http404: there is no such replay.
     """
-    from ai.services import replays
-
     try:
         found = replays.comparison(run_id=run_id)
     except NotFound as error:
@@ -97,7 +95,7 @@ def _shown(answer: Any, original: Any, focus: UUID) -> Shown:
         tone=tone,
         is_original=original is None,
         is_focus=original is not None and str(answer.run_id) == str(focus),
-        promoted_to=getattr(answer, "promoted_to", None),
+        promoted_to=answer.promoted_to,
         diff=rendering.diff(original.text, answer.text) if is_done else "",
     )
 

@@ -38,7 +38,7 @@ class ReplayForm(forms.Form):
     override = forms.BooleanField(required=False)
     instructions = forms.CharField(required=False, max_length=100_000, widget=forms.Textarea)
     temperature = forms.FloatField(required=False, min_value=0, max_value=2)
-    key = forms.UUIDField(required=False)
+    key = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, data: Any = None, *, initial: dict[str, Any] | None = None) -> None:
         super().__init__(data, initial=initial)
