@@ -16,7 +16,7 @@ PRODUCTION := CONSOLE_ENV_FILE=/dev/null CONSOLE_PRODUCTION=true ALLOWED_HOSTS=c
 	CONSOLE_HOME=$(VENV)/check-home
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check fix bench lock screenshots
+.PHONY: help install install-dev run test coverage check fix bench lock screenshots
 
 help:
 	@echo "make run          start the console: web server and worker"
@@ -50,6 +50,13 @@ run: install
 
 test: install-dev
 	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+
+# The same suite, slower, and which branches of the code it never took.
+coverage: install-dev
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n auto $(PYTEST_ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 check: install-dev
 	$(BIN)/ruff check

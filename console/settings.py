@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import dj_database_url
+from django.utils.log import CallbackFilter
 
 from console import branding, env, keys
 
@@ -220,10 +221,25 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"spare_the_terminal": {"()": CallbackFilter, "callback": lambda record: record.name != "ai.audit"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": [] if PRODUCTION else ["spare_the_terminal"],
+        },
+        "audit": {
+            "class": "logging.handlers.WatchedFileHandler",
+            "formatter": "line",
+            "filename": HOME / "audit.log",
+            "delay": True,
+        },
+    },
     "root": {"handlers": ["console"], "level": ENV.log_level},
     "loggers": {
         "django": {"handlers": [], "level": ENV.log_level, "propagate": True},
+        # Who looked across tenants: a line for every page. A node in production has one log, the embedded default a file.
+        "ai.audit": {"handlers": [] if PRODUCTION else ["audit"], "level": "INFO"},
         # At INFO these name every URL that is called, query string included.
         "httpx": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
