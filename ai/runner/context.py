@@ -114,10 +114,11 @@ def user_content(message: Json) -> str | list[UserContent]:
     """What a user said: text as it is, images as images, attachments by name."""
     content = message.get("content")
     parts: list[UserContent] = []
-    for part in content if isinstance(content, list) else []:
-        parts += _part(part)
-    if not parts or all(isinstance(part, str) for part in parts):
-        parts = [text_of(message)]
+    if isinstance(content, list):
+        for part in content:
+            parts += _part(part)
+    else:
+        parts.append(text_of(message))
     parts += _attachments(message)
     if all(isinstance(part, str) for part in parts):
         return "\n\n".join(str(part) for part in parts if part)
