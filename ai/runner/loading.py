@@ -33,6 +33,7 @@ class Work:
     run: Run
     spec: ModelSpec | None
     history: list[Json]
+    tools: list[Json]
     toolbox: tools.ToolBox
     problem: AIError | None = None
 
@@ -46,7 +47,7 @@ class Work:
             alias=run.model,
             history=self.history,
             instructions=run.instructions,
-            tools=run.tools or [],
+            tools=self.tools,
             settings=run.settings or {},
             toolbox=self.toolbox,
             limits=limits,
@@ -120,14 +121,17 @@ def _recorded_steps(runs: Sequence[Run]) -> dict[Any, list[Json]]:
 def _work(run: Run, messages: list[tuple[int, Json]], steps: list[Json], spec: ModelSpec | AIError) -> Work:
     history = [m for sequence, m in messages if run.history_until is None or sequence <= run.history_until]
     box: tools.ToolBox = tools.Live()
+    offered = run.tools or []
     if run.is_replay:
         turn = [m for sequence, m in messages if (run.replay_from or 0) <= sequence <= (run.replay_to or 0)]
         recording = tools.recording_of(turn) or tools.recording_of_steps(steps)
         box = tools.Recorded(recording, earlier=tools.recording_of(history))
+        if run.replay_of is None:
+            offered = offered or tools.offered_by([*history, *turn])
     if (run.metadata or {}).get(OVERRIDES, {}).get("instructions"):
         history = without_leading_instructions(history)
     found, problem = (None, spec) if isinstance(spec, AIError) else (spec, None)
-    return Work(run=run, spec=found, history=history, toolbox=box, problem=problem)
+    return Work(run=run, spec=found, history=history, tools=offered, toolbox=box, problem=problem)
 
 
 def without_leading_instructions(history: list[Json]) -> list[Json]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
@@ -117,3 +118,27 @@ def recording_of_steps(details: Iterable[Json]) -> list[Recording]:
         for f in functions
         if f.get("output") is not None
     ]
+
+
+def offered_by(messages: Sequence[Json]) -> list[Json]:
+    """The tools that a conversation called, as far as its calls tell: for one whose original run is not known.
+
+    Providers refuse a history with calls of tools that are not offered.
+    """
+    seen: dict[str, dict[str, Json]] = {}
+    for message in messages:
+        for call in tool_calls_of(message):
+            seen.setdefault(call["name"], {}).update(dict.fromkeys(_names(call["arguments"]), {}))
+    return [
+        {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": properties}}}
+        for name, properties in seen.items()
+        if name
+    ]
+
+
+def _names(arguments: str) -> list[str]:
+    try:
+        found = json.loads(arguments)
+    except ValueError:
+        return []
+    return list(found) if isinstance(found, dict) else []
