@@ -73,9 +73,12 @@ def _styles() -> list[Any]:
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Marvin Console",
     "SITE_HEADER": "Marvin Console",
-    "SITE_SUBHEADER": "Conversations with language models",
+    "SITE_SUBHEADER": "LLM conversations",
     "SITE_URL": None,
     "SITE_SYMBOL": "forum",
+    "SITE_ICON": lambda _: static("ai/logo.svg"),
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("ai/logo.svg")}],
+    "LOGIN": {"image": lambda _: static("ai/login.svg")},
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,

@@ -132,8 +132,6 @@ def _chart(
             "data": values,
             "backgroundColor": COLOURS[colour],
             "borderColor": COLOURS[colour],
-            "displayYAxis": True,
-            "maxTicksXLimit": LABELS_SHOWN,
         }
         for label, colour, values in lines
     ]
@@ -144,9 +142,30 @@ def _chart(
         "title": title,
         "kind": kind,
         "value": json.dumps(value),
+        "options": json.dumps(_options(whole=kind == "bar")),
         "needs": needs,
         "legend": legend,
         "is_empty": not total,
+    }
+
+
+def _options(*, whole: bool) -> dict[str, Any]:
+    """Chart.js options; Unfold's script sets the colours of the lines behind for light and dark."""
+    ticks = {"color": "#9ca3af", "maxTicksLimit": LABELS_SHOWN, "maxRotation": 0}
+    upright = {**ticks, "maxTicksLimit": 5, **({"precision": 0} if whole else {})}
+    return {
+        "animation": False,
+        "responsive": True,
+        "maintainAspectRatio": False,
+        "maxBarThickness": 18,
+        "interaction": {"mode": "index", "intersect": False},
+        "plugins": {"legend": {"display": False}},
+        "elements": {"line": {"borderWidth": 2, "tension": 0.25}, "point": {"radius": 0, "hitRadius": 12}},
+        "datasets": {"bar": {"borderRadius": 3}},
+        "scales": {
+            "x": {"stacked": True, "grid": {"display": False}, "border": {"display": False}, "ticks": ticks},
+            "y": {"stacked": True, "beginAtZero": True, "grid": {}, "border": {"display": False}, "ticks": upright},
+        },
     }
 
 

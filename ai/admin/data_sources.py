@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import IO, Any
 
+from asgiref.sync import sync_to_async
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.core.handlers.asgi import ASGIRequest
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -26,7 +28,7 @@ SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox
 #: A browser's PDF reader needs a page that is not sandboxed; our own pages alone may frame it.
 PDF = "application/pdf"
 PDF_POLICY = "script-src 'none'; frame-ancestors 'self'"
-PREVIEW_BYTES = 64 * 1024
+PREVIEW_BYTES = CHUNK_BYTES = 64 * 1024
 TEXTS = ("application/json", "application/jsonl", "application/xml", "application/yaml")
 ICONS = {"image/": "image", "text/": "description", "application/pdf": "picture_as_pdf", "audio/": "graphic_eq"}
 
@@ -183,7 +185,20 @@ class DataSourceAdmin(ReadAdmin):
             raise PermissionDenied(error.message) from error
         except NotFound as error:
             raise Http404(error.message) from error
-        return _served(row, content, inline="inline" in request.GET)
+        response = _served(row, content, inline="inline" in request.GET)
+        if isinstance(request, ASGIRequest):
+            response.streaming_content = _chunks(content)
+        return response
+
+
+async def _chunks(content: IO[bytes]) -> AsyncIterator[bytes]:
+    """The content piece by piece: an async server would else read all of it before it sends the first byte."""
+    read = sync_to_async(content.read, thread_sensitive=False)
+    try:
+        while chunk := await read(CHUNK_BYTES):
+            yield chunk
+    finally:
+        await sync_to_async(content.close, thread_sensitive=False)()
 
 
 def _served(row: DataSource, content: Any, *, inline: bool) -> FileResponse:
@@ -195,5 +210,4 @@ def _served(row: DataSource, content: Any, *, inline: bool) -> FileResponse:
     response["Content-Security-Policy"] = PDF_POLICY if kind == PDF else SANDBOX
     response["X-Frame-Options"] = "SAMEORIGIN" if kind == PDF else "DENY"
     response["Cross-Origin-Resource-Policy"] = "same-origin"
-    response["Cache-Control"] = "private, max-age=300" if inline else "private, no-store"
     return response

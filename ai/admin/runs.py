@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
@@ -50,7 +51,7 @@ def thread_id_of(row: Run) -> str:
 class RunAdmin(ReadAdmin):
     """Runs are made by replays and the API, and only read here."""
 
-    list_display = ("name", "state", "kind", "thread", "took", "used_tokens", "price", "error", "created_at")
+    list_display = ("name", "state", "thread", "took", "used_tokens", "price", "created_at")
     list_display_links = ("name",)
     list_filter = (
         exact("status", "status", RunStatus.choices),
@@ -81,18 +82,15 @@ class RunAdmin(ReadAdmin):
 
     @display(description="Model")
     def name(self, row: Run) -> SafeString:
-        """The alias that was asked for."""
-        return badges.clip(row.model, 40)
+        """The alias that was asked for, and whether it is a replay."""
+        alias = badges.clip(row.model, 40)
+        return format_html("{} {}", alias, badges.badge("Replay", "violet")) if row.is_replay else alias
 
     @display(description="Status")
     def state(self, row: Run) -> SafeString:
-        """Where it stands."""
-        return badges.status(row.status, row.get_status_display(), title=row.error_message[:300])
-
-    @display(description="Kind")
-    def kind(self, row: Run) -> SafeString:
-        """Original or replay."""
-        return badges.badge("Replay", "violet") if row.is_replay else badges.badge("Original", "gray")
+        """Where it stands, and what went wrong."""
+        words = row.get_status_display() + (f" · {row.error_code}" if row.error_code else "")
+        return badges.status(row.status, words, title=rendering.visible(row.error_message)[:300])
 
     @display(description="Thread")
     def thread(self, row: Any) -> SafeString:
@@ -113,13 +111,6 @@ class RunAdmin(ReadAdmin):
     def price(self, row: Run) -> SafeString:
         """In US$."""
         return badges.money(row.cost)
-
-    @display(description="Error")
-    def error(self, row: Run) -> SafeString:
-        """The code of what went wrong."""
-        if not row.error_code:
-            return badges.NONE
-        return badges.badge(row.error_code, "red", title=rendering.visible(row.error_message)[:300])
 
     @display(description="Created")
     def created_at(self, row: Run) -> SafeString:
@@ -212,7 +203,7 @@ def _shown(step: RunStep) -> dict[str, Any]:
     return {
         "step": step,
         "tone": badges.TONES.get(step.status, "gray"),
-        "duration": badges.duration(round(took)) if took is not None else "",
+        "duration": badges.duration(round(took)) if took else "",
         "tokens": usage.get("total_tokens"),
         "calls": [_step_call(call) for call in calls if isinstance(call, dict)] if isinstance(calls, list) else [],
         "details": rendering.json_text(details) if details and not calls else "",

@@ -32,7 +32,7 @@ READ_CHARACTERS = 2000
 
 _CODE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
-_MARKUP = re.compile(r"[*_`~#>|]+|^\s*(?:[-+•]|\d+[.)])\s+", re.MULTILINE)
+_MARKUP = re.compile(r"[*`]+|~~|(?<!\w)_+|_+(?!\w)|^\s*(?:[#>|]+|(?:[-+•]|\d+[.)])\s)\s*", re.MULTILINE)
 _GREETING = re.compile(
     r"^(?:(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|greetings)\b[^,.!?\n]{0,30}[,.!?\n]+|please\b,?)\s*",
     re.IGNORECASE,

@@ -133,8 +133,12 @@ class ConsoleAdmin(ModelAdmin):
         return queryset.filter(wanted, pk__in=newest)
 
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
-        """Only what an index answers: a link's lookup, or a filter's."""
-        return lookup.removesuffix("__exact") in self.lookups
+        """Only what an index answers: a link's lookup, or a filter's own parameter."""
+        name = lookup.removesuffix("__exact")
+        filters = [
+            spec[0] if isinstance(spec, tuple) else getattr(spec, "parameter_name", "") for spec in self.list_filter
+        ]
+        return name in self.lookups or name.removesuffix("_from").removesuffix("_to") in filters or name in filters
 
     def get_actions(self, request: HttpRequest) -> Any:
         """Without Django's delete action, which passes the services by."""
@@ -240,7 +244,7 @@ class ReadAdmin(ConsoleAdmin):
         row = self.get_object_or_404(request, object_id)
         names = tenant_names(request) if sees_several_tenants(request) else {}
         tenant = names.get(getattr(row, "tenant_id", None), "")  # type: ignore[arg-type]
-        context = {"original": row, "row": row, "tenant": tenant, **self.page_context(request, row)}
+        context = {"row": row, "tenant": tenant, **self.page_context(request, row)}
         return self.page(request, self.page_template, str(self.opts.verbose_name).capitalize(), **context)
 
 
