@@ -38,6 +38,14 @@ for _name, _given in _MEANT_FOR_TESTS.items():
     if os.environ.get(_given):
         os.environ[_name] = os.environ[_given]
 
+if os.environ["CELERY_BROKER_URL"].startswith("redis") and (_worker := os.environ.get("PYTEST_XDIST_WORKER")):
+    # Suites that run side by side must not take each other's messages: gw1 uses the Redis database below gw0's.
+    _server, _, _number = os.environ["CELERY_BROKER_URL"].rpartition("/")
+    if not os.environ.get("TEST_BROKER_IS_MINE"):
+        _number = str(int(_number or 15) - int(_worker.removeprefix("gw")))
+        os.environ["TEST_BROKER_IS_MINE"] = "yes"
+    os.environ["CELERY_BROKER_URL"] = os.environ["TEST_BROKER_URL"] = f"{_server}/{_number}"
+
 from console.settings import *
 from console.settings import DATABASES, SQLITE_OPTIONS
 
