@@ -43,7 +43,7 @@ def _bulk(state: str) -> Callable[..., HttpResponse | None]:
 class FeedbackAdmin(ReadAdmin):
     """What people said stays; its state moves."""
 
-    list_display = ("who", "rating_badge", "state_badge", "words", "about", "thread", "given")
+    list_display = ("who", "rating_badge", "state_badge", "words", "about", "given")
     list_display_links = ("who",)
     list_filter = (
         exact("state", "state", FeedbackState.choices),
@@ -71,12 +71,11 @@ class FeedbackAdmin(ReadAdmin):
         return self.may(request, "change")
 
     def prepare_rows(self, request: HttpRequest, rows: list[Any]) -> None:
-        """The messages' beginnings and the threads' titles: a query each."""
+        """The messages' beginnings: one query."""
         super().prepare_rows(request, rows)
         about = in_bulk(Message, (row.message_id for row in rows), "preview")
-        threads = in_bulk(ChatThread, (row.thread_id for row in rows), "name")
         for row in rows:
-            row.message_row, row.thread_row = about.get(str(row.message_id)), threads.get(str(row.thread_id))
+            row.message_row = about.get(str(row.message_id))
 
     @display(description="From")
     def who(self, row: Feedback) -> SafeString:
@@ -105,11 +104,6 @@ class FeedbackAdmin(ReadAdmin):
         """The message, in its transcript."""
         text = row.message_row.preview if row.message_row else ""
         return badges.thread_link(row.thread_id, text or "Message", message=row.message_id)
-
-    @display(description="Thread")
-    def thread(self, row: Any) -> SafeString:
-        """The conversation."""
-        return badges.thread_link(row.thread_id, row.thread_row.name if row.thread_row else "")
 
     @display(description="Given")
     def given(self, row: Feedback) -> SafeString:
