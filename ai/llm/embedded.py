@@ -1,24 +1,25 @@
 """
-The embedded model's server: llama.cpp inside this process, on a loopback port that only this process can use.
+The embedded model's server: llama.cpp in a child of this process, on a loopback port that only this process can use.
 
-By default llama.cpp's server has no key and lets every web origin in. Here it gets a random key, 127.0.0.1, a port of the
-system's choice and no origin.
+It gets a random key, 127.0.0.1, a port of the system's choice and no web origin, and ends with this process.
 """
 
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import secrets
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
-from typing import Any
-
 from ai import conf
 from ai.exceptions import Misconfigured
 
+PROGRAM = Path(__file__).with_name("llama.py")
 NAME = "smollm2"
 WEIGHTS = "SmolLM2-135M-Instruct.Q4_1.gguf"
 PARALLEL = 2
@@ -38,7 +39,7 @@ class Address:
 
 @dataclass
 class _Running:
-    server: Any
+    process: subprocess.Popen[str]
     address: Address
     path: Path
     pid: int
@@ -54,7 +55,7 @@ def weights() -> Path:
     Raises:
         Misconfigured: there is none, or llama.cpp is not installed; the message says how to install them.
     """
-    if find_spec("xllamacpp") is None:
+    if find_spec("xllamacpp") is None:  # the child imports it
         raise Misconfigured("The embedded model needs llama.cpp: pip install 'marvin-console[local]'.")
     if configured := conf.current().local_model_path:
         path = Path(configured).expanduser()
@@ -80,8 +81,10 @@ def start() -> Address:
     global _running  # noqa: PLW0603 - one model per process
     path = weights()
     with _lock:
-        if _running is None or (_running.path, _running.pid) != (path, os.getpid()):
+        if _running and (_running.path != path or _running.process.poll() is not None):
+            _end(_running)
             _running = None
+        if _running is None or _running.pid != os.getpid():
             _running = _load(path)
         return _running.address
 
@@ -90,27 +93,45 @@ def stop() -> None:
     """Stop the server and free the model; a later use loads it again."""
     global _running  # noqa: PLW0603
     with _lock:
+        if _running:
+            _end(_running)
         _running = None
 
 
-def _load(path: Path) -> _Running:
-    import xllamacpp  # noqa: PLC0415 - 100 ms, and an optional dependency
+def _end(running: _Running) -> None:
+    if running.pid != os.getpid():
+        return
+    running.process.kill()
+    running.process.communicate()
 
+
+def _load(path: Path) -> _Running:
     key = secrets.token_urlsafe(32)
-    params = xllamacpp.CommonParams()
-    params.model.path = str(path)
-    params.model_alias = {NAME}
-    params.hostnames, params.port = ["127.0.0.1"], 0
-    params.api_keys, params.cors_origins, params.cors_credentials = [key], "", False
-    params.ui = params.endpoint_slots = False
-    params.use_jinja = True
-    params.n_parallel, params.n_ctx, params.n_predict = PARALLEL, CONTEXT_TOKENS * PARALLEL, ANSWER_TOKENS
-    params.verbosity = -1
-    try:
-        server = xllamacpp.Server(params)
-    except RuntimeError as error:
-        raise Misconfigured(f"llama.cpp cannot load {path.name}: {error}") from error
-    return _Running(server, Address(f"{server.listening_address}/v1", key), path, os.getpid())
+    process = subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-P", str(PROGRAM)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        process_group=0,
+    )
+    order = {"path": str(path), "name": NAME, "key": key, "parallel": PARALLEL, "context": CONTEXT_TOKENS}
+    said = _order(process, order | {"answer": ANSWER_TOKENS})
+    running = _Running(process, Address(f"{said.get('url')}/v1", key), path, os.getpid())
+    if "url" not in said:
+        _end(running)
+        raise Misconfigured(f"llama.cpp cannot load {path.name}: {said['error']}")
+    return running
+
+
+def _order(process: subprocess.Popen[str], order: dict[str, str | int]) -> dict[str, str]:
+    assert process.stdin  # noqa: S101
+    assert process.stdout  # noqa: S101
+    process.stdin.write(json.dumps(order) + "\n")
+    process.stdin.flush()
+    line = process.stdout.readline()
+    said: dict[str, str] = json.loads(line) if line else {"error": f"it ended with code {process.wait()}."}
+    return said
 
 
 atexit.register(stop)

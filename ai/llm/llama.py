@@ -1,0 +1,48 @@
+"""
+The program that serves a GGUF file with llama.cpp: `ai.llm.embedded` runs it as a child.
+
+It reads one line of JSON (path, name, key, sizes) from its standard input, answers one line (url, or error), and ends when
+its input does: with its parent, however that ended. In the parent itself, llama.cpp could not be left with an answer under
+way (xllamacpp 2026.10 then waits for ever), and a file that it chokes on would take the worker along.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+
+def serve(order: dict[str, Any]) -> Any:
+    """A server as ordered. By default llama.cpp's has no key and lets every web origin in."""
+    import xllamacpp  # noqa: PLC0415 - an optional dependency
+
+    params = xllamacpp.CommonParams()
+    params.model.path = order["path"]
+    params.model_alias = {order["name"]}
+    params.hostnames, params.port = ["127.0.0.1"], 0
+    params.api_keys, params.cors_origins, params.cors_credentials = [order["key"]], "", False
+    params.ui = params.endpoint_slots = False
+    params.use_jinja = True
+    params.n_parallel, params.n_ctx = order["parallel"], order["context"] * order["parallel"]
+    params.n_predict = order["answer"]
+    params.verbosity = -1
+    return xllamacpp.Server(params)
+
+
+def main() -> None:
+    """Serve until the parent goes."""
+    try:
+        server = serve(json.loads(sys.stdin.readline()))
+        said = {"url": server.listening_address}
+    except (RuntimeError, ValueError) as error:
+        said = {"error": str(error)}
+    sys.stdout.write(json.dumps(said) + "\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
