@@ -70,7 +70,7 @@ def _run_of(thread_id: UUID, text: str | None) -> Run | None:
     """The thread's run to replay; the last answer where none is named."""
     if not text:
         return None
-    run = Run.objects.filter(pk=key_of(text), thread_id=str(thread_id)).first()
+    run: Run | None = Run.objects.filter(pk=key_of(text), thread_id=str(thread_id)).first()
     if run is None:
         raise Http404("This thread has no such run.")
     return run
@@ -107,10 +107,10 @@ def _ask(admin: Any, request: HttpRequest, targets: list[Any], title: str, conte
 
 def _after(job: Job) -> str:
     """The comparison when there is one thread, else the job's progress."""
-    first = list(Run.objects.filter(job_id=job.pk).order_by("created", "pk")[:1])
-    several = Run.objects.filter(job_id=job.pk).values("replay_of_thread", "replay_from").distinct()[:2]
-    if first and len(several) == 1:
-        return reverse("admin:ai_run_compare", args=[first[0].pk])
+    made = Run.objects.filter(job_id=job.pk)
+    answers = made.order_by().values_list("replay_of_thread", "replay_from").distinct()[:2]
+    if len(answers) == 1:
+        return reverse("admin:ai_run_compare", args=[made.earliest("created", "pk").pk])
     return reverse("admin:ai_job_change", args=[job.pk])
 
 

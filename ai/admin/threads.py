@@ -149,7 +149,8 @@ class ThreadAdmin(ConsoleAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list."""
-        return super().changelist_view(request, {"title": "Threads", **(extra_context or {})})
+        response: HttpResponse = super().changelist_view(request, {"title": "Threads", **(extra_context or {})})
+        return response
 
     # -- The thread's page
     def changeform_view(

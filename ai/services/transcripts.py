@@ -104,7 +104,7 @@ def _add_runs(
         during &= Q(created__gte=since)
     if until:
         during &= Q(created__lt=until.created)
-    replays = Q(replay_of_thread=thread.pk, replay_to__gte=rows[0].sequence, replay_from__lte=rows[-1].sequence)
+    replays = Q(replay_of_thread=thread.pk, replay_to__range=(rows[0].sequence, rows[-1].sequence))
     found = Run.objects.filter(Q(pk__in=keys) | during | replays).only(*RUN_FIELDS)
     answers = {key: turn for turn in shown if turn.role == "assistant" and (key := _uuid(turn.run_id))}
     for run in sorted(found.order_by("-created", "-pk")[:MOST_RUNS], key=lambda run: (run.created, run.pk)):

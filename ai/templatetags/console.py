@@ -111,10 +111,10 @@ def milliseconds(value: int | None) -> str:
     """A duration: 840 ms, 12.3 s, 4 min 10 s."""
     if value is None:
         return ""
-    if value < 1000:  # noqa: PLR2004 - a second
+    if value < 1000:
         return f"{value} ms"
     seconds = value / 1000
-    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {int(seconds % 60)} s"  # noqa: PLR2004
+    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {int(seconds % 60)} s"
 
 
 @register.filter

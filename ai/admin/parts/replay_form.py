@@ -52,7 +52,7 @@ class ReplayForm(forms.Form):
     def offered(self) -> list[Offer]:
         """The models to choose from."""
         chosen = set(self["models"].value() or [])
-        names = dict(LanguageModel._meta.get_field("provider").flatchoices)  # type: ignore[union-attr]
+        names = dict(LanguageModel._meta.get_field("provider").flatchoices)
         return [
             Offer(alias, names.get(provider, provider), model, alias in chosen)
             for alias, provider, model in self._known
