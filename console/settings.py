@@ -80,7 +80,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "ai.middleware.tenancy.TenantScopeMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "ai.middleware.tenancy.TenantScopeMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "console.urls"
