@@ -45,7 +45,9 @@ NO_CREDENTIALS = (
 _sockets: ContextVar[list[socket.socket] | None] = ContextVar("bedrock_sockets", default=None)
 
 
-def build_bedrock(spec: ModelSpec, settings: ModelSettings) -> tuple[HangingUpBedrockModel, Callable[[], Awaitable[None]]]:
+def build_bedrock(
+    spec: ModelSpec, settings: ModelSettings
+) -> tuple[HangingUpBedrockModel, Callable[[], Awaitable[None]]]:
     """The model, and what closes its client. Without a bearer token, AWS's usual credentials are used.
 
     The region is the one in the base URL or in `AWS_REGION`/`AWS_DEFAULT_REGION`, else us-east-1.
@@ -66,7 +68,7 @@ def build_bedrock(spec: ModelSpec, settings: ModelSettings) -> tuple[HangingUpBe
         endpoint_url=spec.url() or None,
         config=config,
     )
-    manager = client._endpoint.http_session._manager  # noqa: SLF001 - botocore has no hook for connections
+    manager = client._endpoint.http_session._manager
     manager.pool_classes_by_scheme = {"http": _CheckedPool, "https": _CheckedTLSPool}
     model = HangingUpBedrockModel(spec.model, provider=BedrockProvider(bedrock_client=client), settings=settings)
 
@@ -173,8 +175,8 @@ class HangingUpBedrockModel(BedrockConverseModel):
 
 def _leave(stream: Any, used: list[socket.socket]) -> None:
     """Hang up when the connection is still this stream's: a finished one is back in the pool, perhaps in use again."""
-    events = stream._event_stream  # noqa: SLF001
-    if events._raw_stream.connection is None:  # noqa: SLF001
+    events = stream._event_stream
+    if events._raw_stream.connection is None:
         return
     _hang_up(used)
     asyncio.get_running_loop().run_in_executor(None, _close, events)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
+
 from ai import conf
 from ai.exceptions import Misconfigured
 
@@ -78,7 +79,7 @@ def start() -> Address:
     Raises:
         Misconfigured: something is not installed, or the file is no model that llama.cpp reads.
     """
-    global _running  # noqa: PLW0603 - one model per process
+    global _running
     path = weights()
     with _lock:
         if _running and (_running.path != path or _running.process.poll() is not None):
@@ -91,7 +92,7 @@ def start() -> Address:
 
 def stop() -> None:
     """Stop the server and free the model; a later use loads it again."""
-    global _running  # noqa: PLW0603
+    global _running
     with _lock:
         if _running:
             _end(_running)
@@ -115,7 +116,13 @@ def _load(path: Path) -> _Running:
         text=True,
         process_group=0,
     )
-    order = {"path": str(path), "name": NAME, "key": key, "parallel": PARALLEL, "context": CONTEXT_TOKENS}
+    order: dict[str, str | int] = {
+        "path": str(path),
+        "name": NAME,
+        "key": key,
+        "parallel": PARALLEL,
+        "context": CONTEXT_TOKENS,
+    }
     said = _order(process, order | {"answer": ANSWER_TOKENS})
     running = _Running(process, Address(f"{said.get('url')}/v1", key), path, os.getpid())
     if "url" not in said:

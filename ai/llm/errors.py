@@ -44,7 +44,9 @@ _NO_MODEL = re.compile(
     r"(?:invalid|unknown|no such).{0,10}model|not_found_error|model identifier is invalid",
     re.IGNORECASE | re.DOTALL,
 )
-_RATE = re.compile(r"rate.?limit|throttl|too many requests|resource_exhausted|quota|tokens per (?:min|day)", re.IGNORECASE)
+_RATE = re.compile(
+    r"rate.?limit|throttl|too many requests|resource_exhausted|quota|tokens per (?:min|day)", re.IGNORECASE
+)
 _BILLING = re.compile(r"insufficient_quota|billing|credit|payment|spending", re.IGNORECASE)
 _OVERLOADED = re.compile(
     r"overloaded|server_error|internal.?(?:server|failure)|unavailable|try again later|api_error", re.IGNORECASE
@@ -104,7 +106,7 @@ class _Facts:
 
 def keep_secret(*secrets: str) -> None:
     """Never let one of `secrets` into a message again."""
-    _secrets.update(secret for secret in secrets if len(secret) >= 4)
+    _secrets.update(secret for secret in secrets if len(secret) >= 8)
 
 
 def redact(text: str) -> str:

@@ -122,7 +122,7 @@ class LocalModel(OpenAIChatModel):
         address = await asyncio.to_thread(embedded.start)
         if self.client.api_key != address.key:
             errors.keep_secret(address.key)
-            self.client.base_url, self.client.api_key = address.url, address.key  # type: ignore[assignment]
+            self.client.base_url, self.client.api_key = address.url, address.key
 
 
 def forced_tool(parameters: ModelRequestParameters, tool_choice: object = None) -> ToolDefinition | None:

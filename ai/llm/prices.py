@@ -45,9 +45,7 @@ def _by_row(spec: ModelSpec, usage: UsageBase) -> Decimal:
     cached = prompt if spec.cached_price is None else spec.cached_price
     read = min(usage.cache_read_tokens, usage.input_tokens)
     total = (
-        prompt * (usage.input_tokens - read)
-        + cached * read
-        + (spec.output_price or Decimal(0)) * usage.output_tokens
+        prompt * (usage.input_tokens - read) + cached * read + (spec.output_price or Decimal(0)) * usage.output_tokens
     )
     return total / _MILLION
 

@@ -47,7 +47,7 @@ async def probe(alias: str | ModelSpec) -> Probe:
             async with stream as response:
                 async for _event in response:
                     pass
-    except Exception as error:  # noqa: BLE001 - whatever a vendor raises becomes one ModelError
+    except Exception as error:
         raise translate(error) from error
     texts = [part.content for part in response.get().parts if isinstance(part, TextPart)]
     return Probe(latency_ms=round((time.perf_counter() - begun) * 1000), answer="".join(texts).strip()[:200])

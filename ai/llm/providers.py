@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ai.exceptions import InvalidInput, Misconfigured
 from ai.llm import errors, guard, transports
@@ -53,9 +53,7 @@ def _client2(spec: ModelSpec) -> httpx2.AsyncClient:
 
 
 def _settings(spec: ModelSpec) -> ModelSettings:
-    from pydantic_ai.settings import ModelSettings  # noqa: PLC0415
-
-    return ModelSettings(**spec.settings)  # type: ignore[typeddict-item]
+    return cast("ModelSettings", dict(spec.settings))
 
 
 def _openai_sdk(spec: ModelSpec, http_client: httpx2.AsyncClient) -> AsyncOpenAI:
@@ -94,8 +92,12 @@ def _load(path: str) -> Any:
 
 def _openrouter(spec: ModelSpec) -> Built:
     if "/" not in spec.model:
-        raise InvalidInput(f"OpenRouter names its models vendor/model, such as openai/gpt-4o; {spec.model!r} has no vendor.")
-    return _openai_like("pydantic_ai.models.openrouter:OpenRouterModel", "pydantic_ai.providers.openrouter:OpenRouterProvider")(spec)
+        raise InvalidInput(
+            f"OpenRouter names its models vendor/model, such as openai/gpt-4o; {spec.model!r} has no vendor."
+        )
+    return _openai_like(
+        "pydantic_ai.models.openrouter:OpenRouterModel", "pydantic_ai.providers.openrouter:OpenRouterProvider"
+    )(spec)
 
 
 def _azure(spec: ModelSpec) -> Built:
@@ -117,7 +119,7 @@ def _azure(spec: ModelSpec) -> Built:
             max_retries=0,
         )
     # A v1 endpoint takes OpenAI's plain client: https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle
-    provider = AzureProvider(openai_client=sdk)  # type: ignore[arg-type]
+    provider = AzureProvider(openai_client=cast("AsyncAzureOpenAI", sdk))
     return OpenAIChatModel(spec.model, provider=provider, settings=_settings(spec)), http_client.aclose
 
 
@@ -204,7 +206,9 @@ def _local(spec: ModelSpec) -> Built:
 _CHAT = "pydantic_ai.models.openai:OpenAIChatModel"
 _BUILDERS: dict[str, Callable[[ModelSpec], Built]] = {
     "openai": _openai_like(_CHAT, "pydantic_ai.providers.openai:OpenAIProvider"),
-    "openai-responses": _openai_like("ai.llm.openai_responses:EndingResponsesModel", "pydantic_ai.providers.openai:OpenAIProvider"),
+    "openai-responses": _openai_like(
+        "ai.llm.openai_responses:EndingResponsesModel", "pydantic_ai.providers.openai:OpenAIProvider"
+    ),
     "openai-compatible": _openai_like(_CHAT, "pydantic_ai.providers.openai:OpenAIProvider"),
     "openrouter": _openrouter,
     "ollama": _openai_like("pydantic_ai.models.ollama:OllamaModel", "pydantic_ai.providers.ollama:OllamaProvider"),

@@ -111,7 +111,7 @@ _source: Source = _no_source
 
 def set_source(source: Source | None) -> None:
     """Ask `source` first for every alias from now on; None forgets the present one."""
-    global _source  # noqa: PLW0603 - registered once, when the application starts
+    global _source
     _source = source or _no_source
 
 

@@ -40,7 +40,9 @@ def tls() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
-async def _connect(connect: Any, errors: Any, host: str, port: int, timeout: float | None, options: dict[str, Any]) -> Any:
+async def _connect(
+    connect: Any, errors: Any, host: str, port: int, timeout: float | None, options: dict[str, Any]
+) -> Any:
     """Connect to one of the checked addresses of `host`; TLS goes on verifying the name."""
     try:
         async with asyncio.timeout(timeout):

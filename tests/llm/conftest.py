@@ -26,7 +26,7 @@ def server() -> Iterator[VendorServer]:
 def vendors(server: VendorServer) -> Iterator[VendorServer]:
     """The server without a script; only loopback can be reached, so requests are allowed."""
     server.clear()
-    with override_allow_model_requests(True):  # noqa: FBT003 - positional upstream
+    with override_allow_model_requests(True):
         yield server
 
 

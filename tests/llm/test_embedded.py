@@ -18,7 +18,15 @@ from urllib.request import Request, urlopen
 import pytest
 from pydantic import BaseModel
 from pydantic_ai import Agent
-from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, ToolCallPart, ToolReturnPart, UserPromptPart
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    TextPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
 from pydantic_ai.models import ModelRequestParameters, override_allow_model_requests
 from pydantic_ai.settings import ModelSettings
 
@@ -35,7 +43,7 @@ SHORT = ModelSettings(max_tokens=12, temperature=0.0, seed=1)
 
 @pytest.fixture(autouse=True)
 def _allowed() -> Iterator[None]:
-    with override_allow_model_requests(True):  # noqa: FBT003 - positional upstream
+    with override_allow_model_requests(True):
         yield
 
 
@@ -163,12 +171,14 @@ class TestInstallation:
         with pytest.raises(NotFound, match="local:smollm2"):
             llm.resolve(replace(LOCAL, model="llama"))
 
-    @pytest.mark.parametrize("end", ["", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"], ids=["exit", "kill"])
+    @pytest.mark.parametrize(
+        "end", ["", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"], ids=["exit", "kill"]
+    )
     def test_ends_with_the_process(self, end: str) -> None:
         code = f"from ai.llm import embedded\nembedded.weights = lambda: __import__('pathlib').Path({str(embedded.weights())!r})"
         code += f"\nprint(embedded.start().url, flush=True)\n{end}"
 
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
 
         assert done.stderr == ""
         port = int(done.stdout.rpartition(":")[2].partition("/")[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Self
 
 from tests.fakes.vendors.server import START_SECONDS, VendorServer
 
@@ -19,10 +20,10 @@ class VendorProcess:
         self._addresses = VendorServer()
         self._process: subprocess.Popen[str]
 
-    def __enter__(self) -> VendorProcess:
+    def __enter__(self) -> Self:
         command = [sys.executable, "-m", "tests.fakes.vendors", *self._options]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)  # noqa: S603
-        assert self._process.stdout  # noqa: S101
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        assert self._process.stdout
         self._addresses.port = int(self._process.stdout.readline())
         return self
 

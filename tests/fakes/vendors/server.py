@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Event, Thread
-from typing import Any
+from typing import Any, Self
 from urllib.parse import unquote
 
 from tests.fakes.vendors import wire
@@ -68,7 +68,7 @@ class VendorServer:
         self._thread: Thread | None = None
         self._open: set[_Connection] = set()
 
-    def __enter__(self) -> VendorServer:
+    def __enter__(self) -> Self:
         self._thread = Thread(target=lambda: asyncio.run(self.serve()), name="vendors", daemon=True)
         self._thread.start()
         if not self._ready.wait(START_SECONDS):
@@ -145,7 +145,7 @@ class _Connection(asyncio.Protocol):
             self._task.cancel()
             if self._request and not self._request.answered:
                 self._request.client_left = time.monotonic()
-                self._request._gone.set()  # noqa: SLF001
+                self._request._gone.set()
 
     def abort(self) -> None:
         self._transport.abort()
@@ -224,10 +224,12 @@ class _Connection(asyncio.Protocol):
 
 
 def _head(status: int, headers: Mapping[str, str]) -> bytes:
-    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Unlucky')}", *(f"{name}: {value}" for name, value in headers.items())]
+    lines = [
+        f"HTTP/1.1 {status} {_REASONS.get(status, 'Unlucky')}",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
 def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
-

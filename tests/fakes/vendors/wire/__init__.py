@@ -53,7 +53,7 @@ def whole(vendor: Vendor, reply: Reply, request: Recorded) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _frames(vendor: Vendor, reply: Reply, model: str, usage: bool) -> tuple[Frame, ...]:  # noqa: FBT001
+def _frames(vendor: Vendor, reply: Reply, model: str, usage: bool) -> tuple[Frame, ...]:
     return tuple(vendor.frames(reply, model, usage=usage))
 
 

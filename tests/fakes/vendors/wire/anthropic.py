@@ -49,15 +49,19 @@ class Anthropic(Vendor):
                 delta = {"type": "input_json_delta", "partial_json": half}
                 yield _event("content_block_delta", index=number, delta=delta)
             yield _event("content_block_stop", index=number)
-        delta = {"stop_reason": "tool_use" if reply.calls else _FINISHES[reply.finish], "stop_sequence": None}
-        yield _event("message_delta", delta=delta, usage={"output_tokens": reply.completion_tokens})
+        ending: dict[str, Any] = {
+            "stop_reason": "tool_use" if reply.calls else _FINISHES[reply.finish],
+            "stop_sequence": None,
+        }
+        yield _event("message_delta", delta=ending, usage={"output_tokens": reply.completion_tokens})
         yield _event("message_stop")
 
     def whole(self, reply: Reply, model: str) -> bytes:
         """A message."""
         content: list[Any] = [{"type": "text", "text": reply.text}] if reply.chunks else []
         content += [
-            {"type": "tool_use", "id": call.id, "name": call.name, "input": json.loads(call.arguments)} for call in reply.calls
+            {"type": "tool_use", "id": call.id, "name": call.name, "input": json.loads(call.arguments)}
+            for call in reply.calls
         ]
         message = _message(model, content, "tool_use" if reply.calls else _FINISHES[reply.finish])
         return dump({**message, "usage": _usage(reply)})

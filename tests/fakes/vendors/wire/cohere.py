@@ -50,7 +50,9 @@ class Cohere(Vendor):
 
     def error(self, failure: Failure, request: Recorded) -> tuple[int, Any]:
         """The vendor's words."""
-        too_long = "too many tokens: total number of tokens in the prompt exceeds the limit of 128000 - received 200000."
+        too_long = (
+            "too many tokens: total number of tokens in the prompt exceeds the limit of 128000 - received 200000."
+        )
         status, message = {
             "rate_limit": (429, "You are using a Trial key, which is limited to 10 API calls / minute."),
             "server_error": (500, "internal server error"),

@@ -62,7 +62,9 @@ class Google(Vendor):
     def error(self, failure: Failure, request: Recorded) -> tuple[int, Any]:
         """The vendor's words."""
         too_long = "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."
-        unknown = f"models/{request.model} is not found for API version v1beta, or is not supported for generateContent."
+        unknown = (
+            f"models/{request.model} is not found for API version v1beta, or is not supported for generateContent."
+        )
         invalid = f"API key not valid. Please pass a valid API key instead of {self.key(request)}."
         status, name, message = {
             "rate_limit": (429, "RESOURCE_EXHAUSTED", "You exceeded your current quota."),

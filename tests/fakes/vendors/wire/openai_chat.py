@@ -84,8 +84,14 @@ class OpenAIChat(Vendor):
     def errors(self, model: str, key: str) -> Errors:
         """By kind."""
         return {
-            "rate_limit": (429, _error("Rate limit reached for requests. Please try again later.", "requests", "rate_limit_exceeded")),
-            "server_error": (500, _error("The server had an error while processing your request.", "server_error", None)),
+            "rate_limit": (
+                429,
+                _error("Rate limit reached for requests. Please try again later.", "requests", "rate_limit_exceeded"),
+            ),
+            "server_error": (
+                500,
+                _error("The server had an error while processing your request.", "server_error", None),
+            ),
             "context": (
                 400,
                 _error(
@@ -94,10 +100,17 @@ class OpenAIChat(Vendor):
                     "context_length_exceeded",
                 ),
             ),
-            "unauthorized": (401, _error(f"Incorrect API key provided: {key}.", "invalid_request_error", "invalid_api_key")),
+            "unauthorized": (
+                401,
+                _error(f"Incorrect API key provided: {key}.", "invalid_request_error", "invalid_api_key"),
+            ),
             "no_model": (
                 404,
-                _error(f"The model `{model}` does not exist or you do not have access to it.", "invalid_request_error", "model_not_found"),
+                _error(
+                    f"The model `{model}` does not exist or you do not have access to it.",
+                    "invalid_request_error",
+                    "model_not_found",
+                ),
             ),
         }
 
@@ -134,7 +147,9 @@ class Mistral(OpenAIChat):
         def error(message: str, kind: str, code: str) -> Any:
             return {"object": "error", "message": message, "type": kind, "param": None, "code": code}
 
-        too_long = "Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context length"
+        too_long = (
+            "Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context length"
+        )
         return {
             "rate_limit": (429, error("Requests rate limit exceeded", "rate_limited", "1300")),
             "server_error": (500, error("Internal error", "internal_server_error", "1000")),
@@ -164,12 +179,17 @@ class HuggingFace(OpenAIChat):
 
     def errors(self, model: str, key: str) -> Errors:
         """By kind."""
-        too_long = "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 `inputs` tokens and 20 `max_new_tokens`"
+        too_long = (
+            "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 `inputs` tokens and 20 `max_new_tokens`"
+        )
         return super().errors(model, key) | {
             "rate_limit": (429, {"error": "Too Many Requests: you have reached the rate limit."}),
             "context": (422, {"error": f"Input validation error: {too_long}", "error_type": "validation"}),
             "unauthorized": (401, {"error": f"Invalid username or password for {key}."}),
-            "no_model": (400, _error(f"The requested model '{model}' does not exist", "invalid_request_error", "model_not_found")),
+            "no_model": (
+                400,
+                _error(f"The requested model '{model}' does not exist", "invalid_request_error", "model_not_found"),
+            ),
         }
 
 
@@ -195,7 +215,9 @@ class OpenRouter(OpenAIChat):
         return {
             "rate_limit": error(429, "Rate limit exceeded: free-models-per-min."),
             "server_error": error(502, "Provider returned error"),
-            "context": error(400, "This endpoint's maximum context length is 8192 tokens. However, you requested 9001 tokens."),
+            "context": error(
+                400, "This endpoint's maximum context length is 8192 tokens. However, you requested 9001 tokens."
+            ),
             "unauthorized": error(401, f"No auth credentials found for {key}"),
             "no_model": error(404, f"No endpoints found for {model}."),
         }
@@ -237,7 +259,9 @@ class Azure(OpenAIChat):
         def error(code: str, message: str) -> Any:
             return {"error": {"code": code, "message": message}}
 
-        limited = "Requests to the ChatCompletions_Create Operation have exceeded the token rate limit. Please retry later."
+        limited = (
+            "Requests to the ChatCompletions_Create Operation have exceeded the token rate limit. Please retry later."
+        )
         denied = f"Access denied due to invalid subscription key {key} or wrong API endpoint."
         return super().errors(model, key) | {
             "rate_limit": (429, error("429", limited)),

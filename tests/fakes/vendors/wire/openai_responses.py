@@ -38,7 +38,10 @@ class OpenAIResponses(OpenAIChat):
 
     def _message(self, reply: Reply) -> Iterator[tuple[str, dict[str, Any]]]:
         place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
-        yield "response.output_item.added", {"output_index": 0, "item": {**_message(""), "content": [], "status": "in_progress"}}
+        yield (
+            "response.output_item.added",
+            {"output_index": 0, "item": {**_message(""), "content": [], "status": "in_progress"}},
+        )
         yield "response.content_part.added", {**place, "part": _part("")}
         for text in reply.chunks:
             yield "response.output_text.delta", {**place, "delta": text, "logprobs": []}
