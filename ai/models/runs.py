@@ -152,15 +152,13 @@ class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQueryS
         held = self.filter(pk=run.pk, status=RunStatus.IN_PROGRESS, leased_by=run.leased_by, attempt=run.attempt)
         if not held.update(**values):
             raise LeaseLost
-        for name, value in values.items():
-            setattr(run, name, value)
 
     def to_cancel(self, run_ids: Iterable[UUID]) -> set[UUID]:
         """Those of the runs that somebody asked to cancel."""
         return set(self.filter(pk__in=list(run_ids), status=RunStatus.CANCELLING).values_list("pk", flat=True))
 
     def end(self, run: Run, *, status: str, at: datetime, **values: Any) -> None:
-        """Bring a held run to its final state, with its results in `values`.
+        """Bring a held run to its final state, with its results in `values`; the object stays as it was.
 
         Raises:
             LeaseLost: another worker took it over, or it has ended.
@@ -169,8 +167,6 @@ class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQueryS
         held = self.filter(pk=run.pk, status__in=HELD, leased_by=run.leased_by, attempt=run.attempt)
         if not held.update(**values):
             raise LeaseLost
-        for name, value in values.items():
-            setattr(run, name, value)
 
     def request_cancel(self, run_id: UUID, *, at: datetime) -> Run:
         """Ask for a run to be cancelled: at once when nobody executes it, else by its worker, soon.

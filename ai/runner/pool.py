@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
+from threading import Lock
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 
 #: Takes up to so many runs.
 Source = Callable[[int], Sequence[Run]]
+
+#: The first model of a vendor loads its SDK, which two threads must not do at the same time.
+_building = Lock()
 
 WATCH_SECONDS = 0.4
 ASK_SECONDS = 0.5
@@ -147,7 +151,9 @@ class Pool:
     async def _result(self, work: Work) -> Result:
         if work.problem is not None or work.spec is None:
             raise work.problem or LookupError(work.run.model)
-        order = work.order(llm.resolve(work.spec), limits=loading.limits_of(work.run, at=self._now()))
+        with _building:
+            model = llm.resolve(work.spec)
+        order = work.order(model, limits=loading.limits_of(work.run, at=self._now()))
         runner = self._runners[work.run.pk] = Runner(order, now=self._now)
         async for _ in runner.stream():
             pass

@@ -128,7 +128,7 @@ def offered_by(messages: Sequence[Json]) -> list[Json]:
     seen: dict[str, dict[str, Json]] = {}
     for message in messages:
         for call in tool_calls_of(message):
-            seen.setdefault(call["name"], {}).update(dict.fromkeys(_names(call["arguments"]), {}))
+            seen.setdefault(call["name"], {}).update({name: {} for name in _names(call["arguments"])})
     return [
         {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": properties}}}
         for name, properties in seen.items()

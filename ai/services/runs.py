@@ -152,15 +152,14 @@ class _Turn:
 
 
 _turn = _Turn()
+_loading = Lock()
 _pools: set[Pool] = set()
 _stopping: list[bool] = []
 
 
 @contextmanager
 def _pool(source: Source, *, now: Clock, concurrency: int | None = None) -> Iterator[Pool]:
-    from ai.runner.pool import Pool  # the web process never executes runs, and need not load what that takes
-
-    pool = Pool(source, now=now, concurrency=concurrency)
+    pool = prepare()(source, now=now, concurrency=concurrency)
     _pools.add(pool)
     if _stopping:
         pool.stop()
@@ -169,6 +168,13 @@ def _pool(source: Source, *, now: Clock, concurrency: int | None = None) -> Iter
             yield pool
     finally:
         _pools.discard(pool)
+
+
+def prepare() -> type[Pool]:
+    """Load what executing runs takes: the web process never needs it, a worker wants it before its first run."""
+    with _loading:  # two threads importing the same packages can meet them half loaded
+        from ai.runner.pool import Pool
+    return Pool
 
 
 def stop() -> None:

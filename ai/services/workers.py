@@ -6,6 +6,7 @@ behind is found by the sweep that every worker makes every few seconds.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import socket
@@ -127,15 +128,23 @@ class Attendant:
     def _attend(self) -> None:
         try:
             with tenancy.everything(reason="a worker looks after what others left"):
-                while True:
+                self._once()
+                self._warm_up()
+                while not self._over.wait(self.seconds):
                     self._once()
-                    if self._over.wait(self.seconds):
-                        break
             Worker.objects.leave(this())
         except Exception:
             log.exception("The worker could not sign off; its entry runs out.")
         finally:
             connections.close_all()
+
+    def _warm_up(self) -> None:
+        try:
+            runs.prepare()
+        except ImportError:
+            log.exception("This worker cannot execute runs: a package is missing.")
+        gc.collect()
+        gc.freeze()  # what has been loaded stays: the collector need not look at it again and again
 
     def _once(self) -> None:
         try:
