@@ -370,8 +370,7 @@ class Migration(migrations.Migration):
             options={
                 'db_table': 'ai_search_document',
                 'default_permissions': (),
-                'indexes': [models.Index(fields=['thread_id'], name='ai_search_thread')],
-                'constraints': [models.UniqueConstraint(fields=('message_id',), name='ai_search_message_once')],
+                'constraints': [models.UniqueConstraint(fields=('thread_id', 'message_id'), name='ai_search_message_once')],
             },
         ),
         migrations.CreateModel(

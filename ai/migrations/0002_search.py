@@ -22,6 +22,8 @@ SQLITE = (
         labels, text, grams, content='ai_search_source', content_rowid='id', columnsize=0,
         tokenize='unicode61 remove_diacritics 2'
     )""",
+    # Memory for words that a transaction adds before they go to the disk: bigger loads merge less.
+    "INSERT INTO ai_search_fts(ai_search_fts, rank) VALUES ('hashsize', 33554432)",
     f"CREATE TRIGGER ai_search_added AFTER INSERT ON ai_search_document BEGIN {_ADD} END",
     f"CREATE TRIGGER ai_search_removed AFTER DELETE ON ai_search_document BEGIN {_REMOVE} END",
     f"""CREATE TRIGGER ai_search_changed AFTER UPDATE OF tenant_id, message_id, text, grams ON ai_search_document

@@ -44,7 +44,7 @@ class SearchDocumentManager(TenantManager):
 
     def rewrite(self, document: SearchDocument) -> None:
         """Replace a message's text."""
-        rows = self.model._base_manager.filter(message_id=document.message_id)
+        rows = self.model._base_manager.filter(thread_id=document.thread_id, message_id=document.message_id)
         prepared = document.prepared()
         if not prepared.text:
             rows.delete()
@@ -122,8 +122,7 @@ class SearchDocument(models.Model):
     class Meta:
         db_table = "ai_search_document"
         default_permissions = ()
-        constraints = (models.UniqueConstraint(fields=["message_id"], name="ai_search_message_once"),)
-        indexes = (models.Index(fields=["thread_id"], name="ai_search_thread"),)
+        constraints = (models.UniqueConstraint(fields=["thread_id", "message_id"], name="ai_search_message_once"),)
 
     def __str__(self) -> str:
         return self.text[:80]

@@ -1,0 +1,1 @@
+"""Made-up conversations in any number, for benchmarks and tests of scale."""
