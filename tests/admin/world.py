@@ -1,0 +1,137 @@
+"""One row, or many, of everything that has a page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.db import connection
+from django.db.models import Model
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+
+from ai import tenancy
+from ai.models import (
+    Assistant,
+    AuditEntry,
+    DataSource,
+    Feedback,
+    Job,
+    JobItem,
+    LanguageModel,
+    Message,
+    Run,
+    RunStep,
+    Tenant,
+)
+from tests import factories
+
+#: A word that is in every text of a tenant's world, to be looked for on other tenants' pages.
+SECRET = "zanzibar"
+
+
+@dataclass
+class World:
+    """The rows of one tenant, by model; the first of each is the one that pages are asked for."""
+
+    tenant: Tenant
+    rows: dict[Any, Any]
+
+
+def build(tenant: Tenant, *, count: int = 1, word: str = SECRET) -> World:
+    """`count` of each kind of row for the tenant."""
+    with tenancy.scope(tenant.pk):
+        made = [_one(tenant, number, word) for number in range(count)]
+    return World(tenant, made[0])
+
+
+def _one(tenant: Tenant, number: int, word: str) -> dict[Any, Any]:
+    now = timezone.now() - timedelta(minutes=number)
+    thread = factories.thread(
+        tenant,
+        {"role": "user", "content": f"{word} asks"},
+        {"role": "assistant", "content": f"{word} answers"},
+        name=f"{word} {number}",
+    )
+    question, answer = Message.objects.list_thread_messages(thread.pk)
+    run = Run(thread_id=str(thread.pk), tenant_id=tenant.pk, model=f"model-{word}", status="failed", created=now)
+    run.ended_at, run.error_code, run.error_message = now, "server_error", f"{word} failed"
+    run.save(force_insert=True)
+    Message.objects.filter(pk=answer.pk).update(run_id=str(run.pk))
+    RunStep.objects.write(
+        [RunStep(run_id=run.pk, tenant_id=tenant.pk, thread_id=str(thread.pk), type="message_creation")]
+    )
+    waiting = Run(thread_id=str(thread.pk), tenant_id=tenant.pk, model="m", created=now, replay_of_thread=thread.pk)
+    waiting.replay_of, waiting.replay_from, waiting.replay_to = run.pk, 2, 2
+    waiting.history_until = 1
+    job = Job(kind="replay", title=f"{word} job", tenant_id=tenant.pk, total=1, created=now, requested_by=word)
+    job.save(force_insert=True)
+    waiting.job_id = job.pk
+    waiting.save(force_insert=True)
+    JobItem.objects.add([JobItem(job_id=job.pk, tenant_id=tenant.pk, position=0, object_id=str(thread.pk))])
+    feedback = Feedback.objects.give(
+        message=answer, feedback={"rating": "down", "comment": f"{word} was bad"}, user_id=word
+    )
+    file = DataSource.objects.add_file(f"{word} content".encode(), f"{word}.txt", tenant_id=tenant.pk)
+    assistant = Assistant(name=f"{word} helper", model="m", tenant_id=tenant.pk, instructions=word)
+    assistant.save(force_insert=True)
+    entry = AuditEntry.objects.record(f"{word}.done", actor_id="1", actor_name=word, at=now, target=run)
+    rows: dict[Any, Any] = {
+        type(row): row for row in (thread, question, run, feedback, job, file, assistant, entry, tenant)
+    }
+    return {**rows, "replay": waiting}
+
+
+def ai_pages() -> dict[type[Model], Any]:
+    """The registered models of the app, with their admin."""
+    return {model: page for model, page in admin.site._registry.items() if model._meta.app_label == "ai"}
+
+
+def urls_of(rows: dict[Any, Any]) -> list[str]:
+    """Every address of every registered model's pages, custom ones included, filled in with these rows."""
+    found = []
+    for model, page in admin.site._registry.items():
+        row = rows.get(model)
+        for pattern in page.get_urls():
+            found += _filled(pattern, row, rows)
+    return sorted(set(found))
+
+
+def _filled(pattern: Any, row: Any, rows: dict[Any, Any]) -> list[str]:
+    if not pattern.name:
+        return []
+    names = list(pattern.pattern.converters)
+    keys = [{}] if not names else []
+    candidates = [row, rows.get("replay")] if isinstance(row, Run) else [row]
+    for each in candidates if names and row is not None else []:
+        values = {"state": "resolved"}
+        keys.append({name: values.get(name, getattr(each, "pk", None)) for name in names})
+    addresses = []
+    for kwargs in keys:
+        try:
+            addresses.append(reverse(f"admin:{pattern.name}", kwargs=kwargs))
+        except NoReverseMatch:
+            continue
+    return addresses
+
+
+def fingerprint() -> dict[str, list[str]]:
+    """Every row of every table, apart from sessions and the caches of search indexes."""
+    found = {}
+    with connection.cursor() as cursor:
+        for table in sorted(connection.introspection.table_names(cursor)):
+            if table == "django_session" or "_fts" in table:
+                continue
+            cursor.execute(f'SELECT * FROM "{table}"')  # noqa: S608 - names come from the database itself
+            found[table] = sorted(map(repr, cursor.fetchall()))
+    return found
+
+
+def model_named(alias: str = "fast") -> LanguageModel:
+    """A language model with a stored key."""
+    row = LanguageModel(alias=alias, provider="openai", model="gpt-4o-mini")
+    row.set_api_key("sk-never-show-this")
+    row.save()
+    return row
