@@ -106,7 +106,7 @@ def diff(old: str, new: str) -> SafeString:
     return mark_safe(f'<div class="c-diff" dir="auto">{body}</div>')  # noqa: S308 - each piece was escaped
 
 
-def highlight(text: str, words: list[str], *, width: int = 200) -> SafeString:
+def highlight(text: str, words: list[str], *, width: int = 160) -> SafeString:
     """About `width` characters around the first of `words` in `text`, each word that begins with one in `<mark>`.
 
     Case and accents do not matter, as in the search itself.
@@ -150,7 +150,7 @@ def _words_pattern(words: list[str]) -> re.Pattern[str] | None:
         return None
     inside = [re.escape(word) for word in kept if word[0] >= _UNSPACED]
     whole = [re.escape(word) for word in kept if word[0] < _UNSPACED]
-    choices = [rf"(?<!\w)(?:{'|'.join(whole)})\w*"] if whole else []
+    choices = [rf"(?<![^\W_])(?:{'|'.join(whole)})[^\W_]*"] if whole else []
     return re.compile("|".join(choices + inside))
 
 

@@ -14,13 +14,28 @@
     }
   }
 
+  function plain(part) {
+    return part.outerHTML.replace(/value="[^"]{40,}"|data-sent="yes"|aria-disabled="true"/g, "").replace(/\s+/g, " ");
+  }
+
+  function swap(old, fresh) {
+    const open = [...old.querySelectorAll("details")].map((fold) => fold.open);
+    [...fresh.querySelectorAll("details")].forEach((fold, index) => (fold.open = open[index] ?? fold.open));
+    old.replaceWith(fresh);
+  }
+
+  // Only what changed is replaced, so that a button does not vanish under the pointer.
   function apply(answer) {
     const box = document.getElementById(`answer-${answer.key}`);
     if (!box || box.dataset.version === answer.version) return;
-    const open = [...box.querySelectorAll("details")].map((fold) => fold.open);
-    box.innerHTML = answer.html;
+    const holder = document.createElement("template");
+    holder.innerHTML = answer.html;
+    const fresh = [...holder.content.children];
+    const old = [...box.children];
     box.dataset.version = answer.version;
-    [...box.querySelectorAll("details")].forEach((fold, index) => (fold.open = open[index] ?? fold.open));
+    if (fresh.length !== old.length) return box.replaceChildren(...fresh);
+    fresh.forEach((part, index) => plain(part) !== plain(old[index]) && swap(old[index], part));
+    return undefined;
   }
 
   async function poll(url, wait) {
