@@ -40,6 +40,24 @@ HELD = (RunStatus.IN_PROGRESS, RunStatus.CANCELLING)
 FINAL = (RunStatus.CANCELLED, RunStatus.FAILED, RunStatus.COMPLETED, RunStatus.INCOMPLETE, RunStatus.EXPIRED)
 
 
+#: What a run gets when it ends: whoever takes it has no use for them.
+_RESULTS = (
+    "output",
+    "error_message",
+    "required_action",
+    "response_model",
+    "prompt_tokens",
+    "completion_tokens",
+    "cached_tokens",
+    "total_tokens",
+    "cost",
+    "first_token_ms",
+    "duration_ms",
+    "requested_by",
+    "external_id",
+)
+
+
 class RunQuerySet(models.QuerySet["Run"]):
     """Chainable filters on runs."""
 
@@ -90,7 +108,7 @@ class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQueryS
 
     def claim(self, run_id: UUID, *, worker: str, at: datetime) -> Run | None:
         """Take one queued run; None when somebody else has it or it has ended."""
-        taken = self._take(self.claimable(at).filter(pk=run_id), worker=worker, at=at)
+        taken = self._take([run_id], worker=worker, at=at)
         return taken[0] if taken else None
 
     def claim_next(self, *, worker: str, at: datetime, most: int, job_id: UUID | None = None) -> list[Run]:
@@ -101,20 +119,26 @@ class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQueryS
             if connections[self.db].features.has_select_for_update_skip_locked:
                 queued = queued.select_for_update(skip_locked=True)
             keys = list(queued.values_list("pk", flat=True)[:most])
-            return self._take(self.claimable(at).filter(pk__in=keys), worker=worker, at=at) if keys else []
+            return self._take(keys, worker=worker, at=at) if keys else []
 
-    def _take(self, queryset: Any, *, worker: str, at: datetime) -> list[Run]:
+    def _take(self, keys: list[UUID], *, worker: str, at: datetime) -> list[Run]:
         settings = conf.current()
         lease = f"{worker}#{uuid4().hex}"
-        changed = queryset.update(
-            status=RunStatus.IN_PROGRESS,
-            leased_by=lease,
-            lease_until=at + timedelta(seconds=settings.run_lease_seconds),
-            attempt=F("attempt") + 1,
-            started_at=Coalesce(F("started_at"), at),
-            modified=at,
+        changed = (
+            self.claimable(at)
+            .filter(pk__in=keys)
+            .update(
+                status=RunStatus.IN_PROGRESS,
+                leased_by=lease,
+                lease_until=at + timedelta(seconds=settings.run_lease_seconds),
+                attempt=F("attempt") + 1,
+                started_at=Coalesce(F("started_at"), at),
+                modified=at,
+            )
         )
-        return list(self.filter(leased_by=lease).order_by("created", "pk")) if changed else []
+        # Found by key: an index on a lease, which changes twice in a run's life, would cost more than it gives.
+        taken = self.filter(pk__in=keys, leased_by=lease) if changed else self.none()
+        return list(taken.defer(*_RESULTS).order_by("created", "pk"))
 
     def renew(self, runs: Iterable[Run], *, at: datetime) -> set[UUID]:
         """Lengthen the leases of runs being executed; the ids of those that somebody asked to cancel."""
@@ -164,9 +188,24 @@ class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQueryS
             LeaseLost: another worker took it over, or it has ended.
         """
         values |= {"status": status, "ended_at": at, "modified": at, "leased_by": "", "lease_until": None}
-        held = self.filter(pk=run.pk, status__in=HELD, leased_by=run.leased_by, attempt=run.attempt)
-        if not held.update(**values):
+        if not self._write_held(run, values):
             raise LeaseLost
+
+    def _write_held(self, run: Run, values: dict[str, Any]) -> int:
+        """`filter(held by us).update(**values)`, in a third of the time: results are written by the hundred a second."""
+        connection = connections[self.db]
+        quote, fields = connection.ops.quote_name, [self.model._meta.get_field(name) for name in values]
+        key = self.model._meta.pk.get_db_prep_value(run.pk, connection)
+        given = [f.get_db_prep_save(value, connection) for f, value in zip(fields, values.values(), strict=True)]
+        columns = ", ".join(f"{quote(field.column)} = %s" for field in fields)
+        states = ", ".join(["%s"] * len(HELD))
+        sql = (
+            f"UPDATE {quote(self.model._meta.db_table)} SET {columns} "  # noqa: S608 - names of columns, no values
+            f"WHERE id = %s AND leased_by = %s AND attempt = %s AND status IN ({states})"
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [*given, key, run.leased_by, run.attempt, *map(str, HELD)])
+            return int(cursor.rowcount)
 
     def request_cancel(self, run_id: UUID, *, at: datetime) -> Run:
         """Ask for a run to be cancelled: at once when nobody executes it, else by its worker, soon.
@@ -302,12 +341,8 @@ class Run(TenantRecord):
             models.Index(fields=["thread_id", "-created"], name="ai_run_thread"),
             models.Index(fields=["replay_of_thread", "-created"], name="ai_run_replays"),
             models.Index(fields=["job_id"], name="ai_run_job", condition=Q(job_id__isnull=False)),
-            models.Index(fields=["leased_by"], name="ai_run_lease", condition=~Q(leased_by="")),
-            models.Index(
-                fields=["status", "created"],
-                name="ai_run_pending",
-                condition=Q(status__in=[str(s) for s in ACTIVE]),
-            ),
+            # Not a partial one: SQLite uses those only where the query repeats their condition word by word.
+            models.Index(fields=["status", "created", "id"], name="ai_run_queue"),
         )
 
     def __str__(self) -> str:

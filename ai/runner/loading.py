@@ -98,7 +98,8 @@ def _spec(alias: str) -> ModelSpec | AIError:
 
 def _messages(runs: Sequence[Run]) -> dict[str, list[tuple[int, Json]]]:
     bounds = [None if run.history_until is None else max(run.history_until, run.replay_to or 0) for run in runs]
-    rows = Message.objects.filter(thread_id__in={str(run.thread_id) for run in runs})
+    # The runs are of these threads. With a tenant in the query, SQLite would read all that the tenant has.
+    rows = Message._base_manager.filter(thread_id__in={str(run.thread_id) for run in runs})
     if None not in bounds:
         rows = rows.filter(sequence__lte=max(bound for bound in bounds if bound is not None))
     found: dict[str, list[tuple[int, Json]]] = defaultdict(list)

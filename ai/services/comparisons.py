@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Subquery
+from django.db.models.functions import Coalesce
 
 from ai.exceptions import NotFound
 from ai.models import ChatThread, Message, Run, RunStep
@@ -66,15 +67,11 @@ def comparison(*, run_id: UUID) -> Comparison:
     replays, original = _group(run_id)
     one = replays[0]
     thread = ChatThread.objects.get_thread(one.replay_of_thread)
-    rows = Message.objects.filter(thread_id=str(thread.pk)).order_by("sequence", "pk")
-    asked = rows.filter(sequence__lte=one.history_until, role="user").order_by("-sequence")[:1]
-    question = next((text_of(message) for message in asked.values_list("message", flat=True)), "")
-    given = rows.filter(sequence__gte=one.replay_from, sequence__lte=one.replay_to)
-    said: list[Json] = [message or {} for message in given.values_list("message", flat=True)]
+    question, said = _original_messages(one)
     so_far = live.look([run.pk for run in replays if run.is_active])
     return Comparison(
         thread=thread,
-        question=question,
+        question=text_of(question),
         original=_original(original, said, thread),
         replays=[_answer(run, so_far.get(run.pk) or run.output) for run in replays],
         instructions=original.instructions if original else "",
@@ -88,15 +85,24 @@ def _group(run_id: UUID) -> tuple[list[Run], Run | None]:
         asked = Run.objects.filter(replay_of=run_id, replay_of_thread__isnull=False).order_by("-created", "-pk").first()
     if asked is None:
         raise NotFound(f"No replay found with id '{run_id}'.")
-    same = Q(replay_of_thread=asked.replay_of_thread, replay_from=asked.replay_from)
-    rows = list(Run.objects.filter(same | Q(pk=asked.replay_of)).order_by("-created", "-pk")[: MOST_REPLAYS + 1])
-    original = next((run for run in rows if not run.is_replay), None)
-    replays = [run for run in rows if run.is_replay]
+    group = Run.objects.filter(replay_of_thread=asked.replay_of_thread, replay_from=asked.replay_from)
+    replays = list(group.order_by("-created", "-pk")[:MOST_REPLAYS])
     if asked not in replays:
         replays = [*replays[: MOST_REPLAYS - 1], asked]
-    if original is None and asked.replay_of:  # pushed out by many replays
-        original = Run.objects.filter(pk=asked.replay_of).first()
+    original = Run.objects.filter(pk=asked.replay_of).first() if asked.replay_of else None
     return replays[::-1], original
+
+
+def _original_messages(replay: Run) -> tuple[Json, list[Json]]:
+    """The question, and the messages that answered it."""
+    rows = Message.objects.list_thread_messages(UUID(str(replay.replay_of_thread)))
+    asked = rows.filter(sequence__lte=replay.history_until, role="user").order_by("-sequence").values("sequence")[:1]
+    since = rows.filter(sequence__gte=Coalesce(Subquery(asked), replay.replay_from))
+    last = max(replay.replay_to or 0, replay.history_until or 0)
+    found = list(since.filter(sequence__lte=last).values_list("sequence", "message"))
+    said = [message or {} for sequence, message in found if sequence >= (replay.replay_from or 0)]
+    question = found[0][1] if found and found[0][0] <= (replay.history_until or 0) else None
+    return question or {}, said
 
 
 def _original(run: Run | None, said: Sequence[Json], thread: ChatThread) -> Answer:

@@ -7,13 +7,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Max, Min, Q
+from django.db.models import Max, Q
 
 from ai import ids
 from ai.exceptions import InvalidInput, NotFound
 from ai.models import ChatThread, Message, Run
 
 CHUNK = 200
+
+#: Messages of threads and runs that were found in scope. With the tenant in these queries too, SQLite would read all that the
+#: tenant has instead of the threads' own.
+_messages = Message._base_manager
+
 INSTRUCTIONS = ("system", "developer")
 
 
@@ -104,7 +109,7 @@ def _of_threads(threads: Sequence[ChatThread]) -> dict[UUID, Aim]:
 
 
 def _last_questions(thread_ids: Sequence[str]) -> dict[str, int]:
-    asked = Message.objects.filter(thread_id__in=thread_ids, role="user").order_by()
+    asked = _messages.filter(thread_id__in=thread_ids, role="user").order_by()
     return {str(t): int(last) for t, last in asked.values_list("thread_id").annotate(last=Max("sequence"))}
 
 
@@ -114,7 +119,7 @@ def _rows_after(asked: dict[str, int]) -> dict[str, list[_Row]]:
         after = Q()
         for thread_id, sequence in asked.items():
             after |= Q(thread_id=thread_id, sequence__gt=sequence)
-        rows = Message.objects.filter(after).order_by("thread_id", "sequence")
+        rows = _messages.filter(after).order_by("thread_id", "sequence")
         for thread_id, *row in rows.values_list("thread_id", "sequence", "role", "run_id"):
             found[str(thread_id)].append(_Row(*row))
     return found
@@ -180,7 +185,7 @@ def _of_run(run: Run, spans: dict[UUID, tuple[int, int]]) -> Aim:
 
 def _read_before(run: Run) -> int:
     """The end of what a run without messages had read, going by time."""
-    rows = Message.objects.filter(thread_id=str(run.thread_id), created__lte=run.created)
+    rows = _messages.filter(thread_id=str(run.thread_id), created__lte=run.created)
     last: int | None = rows.aggregate(last=Max("sequence"))["last"]
     return last or 0
 
@@ -189,6 +194,10 @@ def _spans(runs: Sequence[Run]) -> dict[UUID, tuple[int, int]]:
     names = {name: run.pk for run in runs for name in (str(run.pk), run.pk.hex, ids.public("run", run.pk))}
     if not names:
         return {}
-    rows = Message.objects.filter(run_id__in=names, role__in=["assistant", "tool"]).order_by()
-    spans = rows.values_list("run_id").annotate(first=Min("sequence"), last=Max("sequence"))
-    return {names[str(name)]: (first, last) for name, first, last in spans}
+    spans: dict[UUID, tuple[int, int]] = {}
+    rows = _messages.filter(run_id__in=names).exclude(role="user").order_by("run_id", "sequence")
+    for name, sequence in rows.values_list("run_id", "sequence"):
+        key = names[str(name)]
+        first, last = spans.get(key, (sequence, sequence))
+        spans[key] = (min(first, sequence), max(last, sequence))
+    return spans
