@@ -8,7 +8,7 @@ that a search reads the newest matches it may show and nothing else. `ai.models.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
 from django.db import connections, models, router
@@ -24,6 +24,14 @@ NEWEST_SQLITE = """ai_search_document.id IN (
     SELECT rowid FROM ai_search_fts WHERE ai_search_fts MATCH %s ORDER BY rowid DESC LIMIT %s
 )"""
 MATCHING_POSTGRESQL = "ai_search_document.vector @@ (%s::tsquery && to_tsquery('simple', %s))"
+
+
+class Match(NamedTuple):
+    """A title (`message_id` is None) or message that a search found; `pk` is its `SearchDocument`."""
+
+    pk: int
+    thread_id: UUID
+    message_id: UUID | None
 
 
 class SearchDocumentManager(TenantManager):
@@ -55,24 +63,35 @@ class SearchDocumentManager(TenantManager):
         """Drop everything of these threads."""
         self.model._base_manager.filter(thread_id__in=list(thread_ids)).delete()
 
-    def matching(self, words: str, *, most: int, titles_only: bool = False) -> list[SearchDocument]:
-        """The newest `most` documents that hold every word, in scope; their texts load when read.
+    def matching(self, words: str, *, most: int, titles_only: bool = False) -> list[Match]:
+        """The newest `most` titles and messages in scope that hold every word, the newest first.
 
-        Words of three letters and more also match by their beginnings. A query without a letter or digit finds nothing.
+        Where fewer than `most` do, words of three letters and more also match by their beginnings; a common word is not
+        looked for among all the longer ones. A query without a letter or digit finds nothing.
         """
         wanted = terms(words)
         tenants = tenancy.current().tenants
         if not wanted or most < 1 or tenants == frozenset():
             return []
-        queryset: Any = self.get_queryset()
+        exact = [term.exact() for term in wanted]
+        found = self._newest(exact, tenants, most=most, titles_only=titles_only)
+        if len(found) < most and exact != wanted:
+            found = self._newest(wanted, tenants, most=most, titles_only=titles_only)
+        return found
+
+    def _newest(
+        self, wanted: list[Term], tenants: frozenset[UUID] | None, *, most: int, titles_only: bool
+    ) -> list[Match]:
         params: list[Any]
         if connections[router.db_for_read(self.model)].vendor == "postgresql":
             labels, text = _postgresql(wanted, tenants, titles_only=titles_only)
             where, params = (MATCHING_POSTGRESQL, [labels, text]) if labels else (_WITHOUT_LABELS, [text])
         else:
             where, params = NEWEST_SQLITE, [_sqlite(wanted, tenants, titles_only=titles_only), most]
+        queryset: Any = self.get_queryset()
         matches = queryset.extra(where=[where], params=params)  # noqa: S610 - what people typed is in `params`
-        return list(matches.defer("text", "grams").order_by("-id")[:most])
+        rows = matches.order_by("-id").values_list("id", "thread_id", "message_id")[:most]
+        return list(map(Match._make, rows))
 
 
 _WITHOUT_LABELS = "ai_search_document.vector @@ to_tsquery('simple', %s)"

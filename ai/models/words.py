@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 #: A query is cut to this many characters and words, so that no query is expensive because it is long.
 QUERY_CHARACTERS = 500
@@ -38,6 +38,10 @@ class Term:
 
     words: tuple[str, ...]
     is_prefix: bool
+
+    def exact(self) -> Term:
+        """The same words, whole; a single letter of an unspaced script still finds the pairs it begins."""
+        return replace(self, is_prefix=False) if len(self.words[-1]) > 1 else self
 
 
 def fold(text: str) -> str:
