@@ -101,15 +101,15 @@ async def by_model(text: str, *, model: Any) -> str:
     """The title that a `pydantic_ai.models.Model` finds through Marvin; empty when it is of no use."""
     import marvin
 
-    @marvin.fn(
-        instructions="Write a title of at most six words in the conversation's language. No quotes, no markdown."
-    )
+    told = "Write a title of at most six words in the conversation's language. No quotes, no markdown."
+
+    @marvin.fn(instructions=told)  # type: ignore[arg-type]
     async def title_of_conversation(opening: str) -> str:  # type: ignore[empty-body]
         """A short title for the conversation that opens like this."""
 
     agent = marvin.Agent(name="Titles", model=model)
     async with asyncio.timeout(MODEL_SECONDS):
-        found = await title_of_conversation(text[:READ_CHARACTERS], _agent=agent)  # type: ignore[call-arg]
+        found = await title_of_conversation(text[:READ_CHARACTERS], _agent=agent)
     title = tidy(str(found or ""))
     return title if any(character.isalnum() for character in title) else ""
 

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from ai.models import Tenant
+from ai.models import Run, Tenant
 from tests import factories
 from tests.admin import world
 
@@ -52,7 +52,7 @@ class TestDashboard:
 
         assert "zanzibar was bad" in html
         assert "server_error" in html
-        assert f"/admin/ai/run/{made.rows[world.Run].pk}/change/" in html
+        assert f"/admin/ai/run/{made.rows[Run].pk}/change/" in html
 
     def test_shows_only_what_the_person_may_see(self) -> None:
         tenant = Tenant.objects.create(name="Some")

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from ai import tenancy
-from ai.models import Feedback, Job, LanguageModel, Run, Tenant
+from ai.models import Feedback, Job, LanguageModel, Run, Tenant, TenantMembership
 from tests import factories
 from tests.admin import world
 
@@ -19,7 +19,7 @@ def everything_client(*tenants: Tenant) -> Client:
     user = factories.user()
     user.user_permissions.set(Permission.objects.filter(content_type__app_label="ai"))
     for tenant in tenants:
-        factories.TenantMembership.objects.create(user=user, tenant_id=tenant.pk)
+        TenantMembership.objects.create(user=user, tenant_id=tenant.pk)
     client = Client()
     client.force_login(user)
     return client
@@ -80,7 +80,7 @@ class TestAnotherTenantsRows:
         client = everything_client(ours.tenant)
         run, job, feedback = theirs.rows["replay"], theirs.rows[Job], theirs.rows[Feedback]
 
-        posts = {
+        posts: dict[str, dict[str, str]] = {
             f"/admin/ai/run/{run.pk}/cancel/": {},
             f"/admin/ai/job/{job.pk}/cancel/": {},
             f"/admin/ai/feedback/{feedback.pk}/move/resolved/": {},

@@ -103,7 +103,7 @@ def _filled(pattern: Any, row: Any, rows: dict[Any, Any]) -> list[str]:
     if not pattern.name:
         return []
     names = list(pattern.pattern.converters)
-    keys = [{}] if not names else []
+    keys: list[dict[str, Any]] = [{}] if not names else []
     candidates = [row, rows.get("replay")] if isinstance(row, Run) else [row]
     for each in candidates if names and row is not None else []:
         values = {"state": "resolved"}

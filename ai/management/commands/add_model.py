@@ -27,7 +27,7 @@ class Command(BaseCommand):
         parser.add_argument("--base-url", default="", help="where the server is, such as http://127.0.0.1:8080/v1")
         parser.add_argument("--api-key-env", default="", help="the environment variable that holds the key")
         parser.add_argument("--api-version", default="", help="Azure only")
-        parser.add_argument("--settings", default="", help='JSON, such as {"temperature": 0.2}')
+        parser.add_argument("--model-settings", default="", help='JSON, such as {"temperature": 0.2}')
         parser.add_argument("--context-window", type=int, help="in tokens")
         parser.add_argument("--input-price", type=Decimal, help="US$ per million prompt tokens")
         parser.add_argument("--output-price", type=Decimal, help="US$ per million completion tokens")
@@ -41,13 +41,13 @@ class Command(BaseCommand):
             if options[name] not in (None, "")
         }
         try:
-            if options["settings"]:
-                more["settings"] = json.loads(options["settings"])
+            if options["model_settings"]:
+                more["settings"] = json.loads(options["model_settings"])
             names = ("alias", "provider", "model", "base_url", "api_key_env")
             given = {name: options[name] for name in names}
             row, new = language_models.add(**given, **more, by=actors.SYSTEM, at=timezone.now())
         except json.JSONDecodeError as error:
-            raise CommandError(f"--settings is no JSON: {error}") from error
+            raise CommandError(f"--model-settings is no JSON: {error}") from error
         except AIError as error:
             raise CommandError(error.message) from error
         status = language_models.key_status(row)
