@@ -42,5 +42,7 @@ def _scope_of(request: HttpRequest) -> Any:
     if user.is_superuser:
         return tenancy.everything(reason=f"superuser {user.pk} at {request.path}")
     default = conf.current().default_tenant_id
-    member = TenantMembership.objects.tenant_ids(user)
+    member = TenantMembership.objects.tenants_of(user)
+    if default is None or default in member:
+        request._ai_tenant_names = member  # type: ignore[attr-defined] # pages ask for them; they came along
     return tenancy.scope(*member, *([default] if default else []))

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import models
+from django.db.models import OuterRef, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from ai.models.base import Record
 
@@ -40,6 +42,12 @@ class TenantMembershipManager(models.Manager["TenantMembership"]):
     def tenant_ids(self, user: Any) -> frozenset[UUID]:
         """The tenants that `user` is a member of."""
         return frozenset(self.filter(user=user).values_list("tenant_id", flat=True))
+
+    def tenants_of(self, user: Any) -> dict[UUID, str]:
+        """The tenants that `user` is a member of with their names, in the order of these: one query."""
+        name = Tenant.objects.filter(pk=OuterRef("tenant_id")).values("name")[:1]
+        rows = self.filter(user=user).annotate(named=Coalesce(Subquery(name), Value("")))
+        return dict(rows.order_by("named", "tenant_id").values_list("tenant_id", "named"))
 
 
 class TenantMembership(Record):

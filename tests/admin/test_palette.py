@@ -54,7 +54,7 @@ class TestPalette:
             html = found(client, "teapot")
 
         assert html.count("/change/") == 10
-        assert len(one) == len(many) <= 8
+        assert len(many) <= len(one) <= 8
 
     def test_does_not_look_into_messages(self, tenant: Tenant) -> None:
         thread(tenant, {"role": "user", "content": "teapot"}, name="Order")
