@@ -14,7 +14,6 @@ from ai.admin.parts.base import ReadAdmin, in_bulk
 from ai.admin.parts.filters import DateFilter, TenantFilter, exact
 from ai.models import ChatThread, Feedback, Message, Run, SearchDocument
 from ai.services import rendering
-from ai.services.search import words_of
 from ai.stores.content import text_of, tool_calls_of
 
 ROLES = [(role, role.capitalize()) for role in ("user", "assistant", "tool", "system", "developer")]
@@ -41,8 +40,7 @@ class MessageAdmin(ReadAdmin):
 
     def search_text(self, request: HttpRequest, queryset: Any, term: str) -> Any:
         """Full-text search: the newest 500 messages that hold every word."""
-        words = words_of(term)
-        found = SearchDocument.objects.matching(" ".join(words), most=MOST_FOUND) if words else []
+        found = SearchDocument.objects.matching(term, most=MOST_FOUND)
         return queryset.filter(pk__in=[row.message_id for row in found if row.message_id])
 
     def prepare_rows(self, request: HttpRequest, rows: list[Any]) -> None:

@@ -12,6 +12,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import path
 from unfold.admin import ModelAdmin
@@ -185,7 +186,7 @@ class ConsoleAdmin(ModelAdmin):
         words = {"text": text, "button": button, "back": back, **context}
         return self.page(request, "admin/ai/confirm.html", title, **words)
 
-    def extra_urls(self) -> Iterable[tuple[str, str, Callable[..., HttpResponse]]]:
+    def extra_urls(self) -> Iterable[tuple[str, str, Callable[..., HttpResponseBase]]]:
         """(route, name without `ai_<model>_`, view) of further pages; a view checks its own permission."""
         return ()
 
