@@ -70,7 +70,7 @@ def watched(running: Console) -> Watched:
 
 @pytest.fixture
 def page(browser: Browser, running: Console, watched: Watched) -> Iterator[Page]:
-    """A signed-in page of 1400 × 900 px."""
+    """A signed-in page of 1400 by 900 px."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     opened = context.new_page()
     opened.set_default_timeout(15_000)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
-PASSWORD = "a-long-password-for-journeys"  # noqa: S105 - of a console that lives as long as a test
+PASSWORD = "a-long-password-for-journeys"
 READY_SECONDS = 120
 
 
@@ -81,6 +81,7 @@ def console() -> Iterator[Console]:
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(15)
+            (process.stdout or sys.stdin).close()
 
 
 def _listen(process: subprocess.Popen[str], running: Console, ready: threading.Event) -> None:

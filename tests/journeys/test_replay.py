@@ -26,7 +26,8 @@ class TestReplay:
         begun = time.monotonic()
         page.get_by_role("button", name=re.compile("Replay")).click()
 
-        expect(page.get_by_text("Completed").first).to_be_visible(timeout=REPLAY_SECONDS * 1000)
-        expect(page.locator("ins").first).to_be_visible()
+        replayed = page.get_by_role("region", name="Replay")
+        expect(replayed.get_by_text("Completed")).to_be_visible(timeout=REPLAY_SECONDS * 1000)
+        expect(replayed.get_by_role("insertion").first).to_be_visible()
         assert time.monotonic() - begun < REPLAY_SECONDS
         watched.assert_clean()
