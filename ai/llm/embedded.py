@@ -123,12 +123,17 @@ def _load(path: Path) -> _Running:
         "parallel": PARALLEL,
         "context": CONTEXT_TOKENS,
     }
-    said = _order(process, order | {"answer": ANSWER_TOKENS})
+    said = _order(process, order | {"answer": ANSWER_TOKENS, "threads": _threads()})
     running = _Running(process, Address(f"{said.get('url')}/v1", key), path, os.getpid())
     if "url" not in said:
         _end(running)
         raise Misconfigured(f"llama.cpp cannot load {path.name}: {said['error']}")
     return running
+
+
+def _threads() -> int:
+    """Half the processors: llama.cpp's threads wait for each other, and on busy ones that is ruin (40 tokens/s become 1)."""
+    return max(1, (os.cpu_count() or 2) // 2)
 
 
 def _order(process: subprocess.Popen[str], order: dict[str, str | int]) -> dict[str, str]:

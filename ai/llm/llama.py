@@ -27,6 +27,8 @@ def serve(order: dict[str, Any]) -> Any:
     params.use_jinja = True
     params.n_parallel, params.n_ctx = order["parallel"], order["context"] * order["parallel"]
     params.n_predict = order["answer"]
+    for threads in (params.cpuparams, params.cpuparams_batch):
+        threads.n_threads, threads.poll = order["threads"], 0
     params.verbosity = -1
     # Threads that wait for each other in a busy loop collapse as soon as anything else wants a core: on two busy cores
     # one thread wrote a token in 80 ms, two took 300 to 900 ms. Reading the prompt gains from every core.

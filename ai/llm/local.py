@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from ai.llm.providers import Built
 
 
+STRING_CHARACTERS = 300
+LIST_ITEMS = 20
+
+
 def build_local(spec: ModelSpec, settings: ModelSettings) -> Built:
     """The embedded model; it is loaded at the first request.
 
@@ -139,8 +143,22 @@ def forced_tool(parameters: ModelRequestParameters, tool_choice: object = None) 
 def _response_format(tool: ToolDefinition) -> dict[str, Any]:
     return {
         "type": "json_schema",
-        "json_schema": {"name": tool.name, "schema": tool.parameters_json_schema, "strict": True},
+        "json_schema": {"name": tool.name, "schema": bounded(tool.parameters_json_schema), "strict": True},
     }
+
+
+def bounded(schema: Any) -> Any:
+    """The JSON schema with a limit where it has none: in a free string or list, a small model may never come to an end."""
+    if isinstance(schema, list):
+        return [bounded(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {key: bounded(value) for key, value in schema.items()}
+    if found.get("type") == "string" and not found.keys() & {"enum", "const", "format", "pattern", "maxLength"}:
+        found["maxLength"] = STRING_CHARACTERS
+    if found.get("type") == "array":
+        found.setdefault("maxItems", LIST_ITEMS)
+    return found
 
 
 def _instruction(tool: ToolDefinition) -> str:

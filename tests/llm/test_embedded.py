@@ -72,7 +72,9 @@ class TestEmbeddedModel:
     async def test_gives_structured_output(self) -> None:
         agent = Agent(llm.resolve(LOCAL), output_type=City, output_retries=3)
 
-        result = await agent.run("Paris is the capital of France. Which city is it?", model_settings={"max_tokens": 80})
+        result = await agent.run(
+            "Paris is the capital of France. Which city is it?", model_settings={"max_tokens": 500, "temperature": 0.0}
+        )
 
         assert isinstance(result.output, City)
 
