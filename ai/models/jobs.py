@@ -61,7 +61,7 @@ class JobManager(TenantManager):
         """Say of jobs whose runs have been taken that they run."""
         self.filter(pk__in=list(job_ids), status=JobStatus.QUEUED).update(status=JobStatus.RUNNING, modified=at)
 
-    def count(self, job_id: UUID, *, done: int, failed: int, at: datetime) -> None:
+    def count_ended(self, job_id: UUID, *, done: int, failed: int, at: datetime) -> None:
         """Count runs that ended, in the transaction that ended them; the last ones complete the job."""
         mine = self.filter(pk=job_id)
         mine.update(done=F("done") + done, failed=F("failed") + failed, modified=at)
@@ -82,7 +82,7 @@ class JobManager(TenantManager):
             answered = Q(status__in=[RunStatus.COMPLETED, RunStatus.INCOMPLETE])
             counts = ended.aggregate(done=Count("pk", filter=answered), failed=Count("pk", filter=~answered))
             self.filter(pk=job_id).update(**counts)
-            self.count(job_id, done=0, failed=0, at=at)
+            self.count_ended(job_id, done=0, failed=0, at=at)
 
     def end(self, job_id: UUID, *, status: str, at: datetime, error: str = "") -> bool:
         """End an open job; False when it had ended."""

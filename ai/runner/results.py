@@ -126,4 +126,4 @@ def _count(written: Sequence[Result], *, at: datetime) -> None:
             counts[result.run.job_id][result.status not in ANSWERED] += 1
     for job_id in sorted(counts):  # always in the same order, so that two writers cannot lock each other out
         done, failed = counts[job_id]
-        Job.objects.count(job_id, done=done, failed=failed, at=at)
+        Job.objects.count_ended(job_id, done=done, failed=failed, at=at)

@@ -75,7 +75,7 @@ def cancel(*, run_id: UUID, by: Any, at: datetime) -> Run:
     permissions.require(by, "ai.cancel_run")
     run = Run.objects.request_cancel(run_id, at=at)
     if run.job_id and run.status in FINAL:
-        Job.objects.count(run.job_id, done=0, failed=1, at=at)
+        Job.objects.count_ended(run.job_id, done=0, failed=1, at=at)
     audit.record("run.cancelled", target=run, by=by, at=at)
     return run
 

@@ -352,7 +352,10 @@ class TestComparison:
         with django_assert_max_num_queries(6):
             found = replays.comparison(run_id=run.pk)
 
-        assert [(s["kind"], s.get("output")) for s in found.original.steps] == [("tool_call", "snow"), ("message", None)]
+        assert [(s["kind"], s.get("output")) for s in found.original.steps] == [
+            ("tool_call", "snow"),
+            ("message", None),
+        ]
 
     def test_of_nothing(self, thread: ChatThread) -> None:
         with pytest.raises(NotFound):

@@ -132,9 +132,7 @@ class TestExecute:
         assert (run.status, run.error_code) == ("failed", "model_not_found")
         assert "unknown" in run.error_message
 
-    def test_calls_registered_functions_in_the_tenants_scope(
-        self, thread: ChatThread, scripted: VendorServer
-    ) -> None:
+    def test_calls_registered_functions_in_the_tenants_scope(self, thread: ChatThread, scripted: VendorServer) -> None:
         seen = []
 
         @tools.register(name="add")
