@@ -10,12 +10,16 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
 _WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 
 #: Gaps with more pairs of words than this are not compared exactly.
 EXACT_PAIRS = 40_000
+
+#: Longer stretches that stayed the same are shown so, however big the changes around them.
+MOST_FOLDED = 20
 
 #: How many words and blanks make a phrase.
 PHRASE = 7
@@ -52,29 +56,52 @@ def _add(out: list[tuple[str, list[str]]], kind: str, pieces: list[str]) -> None
 
 
 def _readable(pieces: list[tuple[str, list[str]]]) -> list[tuple[str, list[str]]]:
-    """Fold a lone blank between two changes into them: `<del>a b</del>`, not `<del>a</del> <del>b</del>`."""
+    """Fold what two bigger changes happen to have between them into one change that can be read."""
+    blocks: list[_Block] = []
+    for kind, text in pieces:
+        if not blocks or (kind == "same") != blocks[-1].is_same:
+            blocks.append(_Block(is_same=kind == "same"))
+        blocks[-1].take(kind, text)
+        if kind != "same" and len(blocks) > 2:
+            _fold(blocks)
     out: list[tuple[str, list[str]]] = []
-    deleted: list[str] = []
-    inserted: list[str] = []
-
-    def flush() -> None:
-        _add(out, "del", deleted[:])
-        _add(out, "ins", inserted[:])
-        deleted.clear()
-        inserted.clear()
-
-    for index, (kind, text) in enumerate(pieces):
-        changed_around = (deleted or inserted) and index + 1 < len(pieces)
-        if kind == "same" and not (changed_around and len(text) == 1 and text[0].isspace() and "\n" not in text[0]):
-            flush()
-            _add(out, "same", text)
-            continue
-        if kind != "ins":
-            deleted.extend(text)
-        if kind != "del":
-            inserted.extend(text)
-    flush()
+    for block in blocks:
+        if block.is_same:
+            _add(out, "same", block.old)
+        else:
+            _add(out, "del", block.old)
+            _add(out, "ins", block.new)
     return out
+
+
+@dataclass
+class _Block:
+    """Words that stayed the same, or a change from `old` to `new`."""
+
+    is_same: bool
+    old: list[str] = field(default_factory=list)
+    new: list[str] = field(default_factory=list)
+
+    def take(self, kind: str, words: list[str]) -> None:
+        """Add words."""
+        if kind != "ins":
+            self.old += words
+        if kind != "del":
+            self.new += words
+
+    @property
+    def size(self) -> int:
+        """In characters."""
+        return max(sum(map(len, self.old)), sum(map(len, self.new)))
+
+
+def _fold(blocks: list[_Block]) -> None:
+    before, between, after = blocks[-3:]
+    if between.size <= min(before.size, after.size, MOST_FOLDED) and "\n" not in "".join(between.old):
+        before.take("same", between.old)
+        before.old += after.old
+        before.new += after.new
+        del blocks[-2:]
 
 
 def _matches(a: list[str], b: list[str]) -> Iterator[tuple[int, int, int]]:
