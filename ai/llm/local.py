@@ -107,18 +107,22 @@ class LocalModel(OpenAIChatModel):
         """Stream an answer, loading the model at first use."""
         await self._reach_server()
         settings = cast("dict[str, Any]", dict(model_settings or {}))
-        tool = forced_tool(model_request_parameters, settings.pop("tool_choice", None))
+        wanted = model_request_parameters.with_default_output_mode("tool")
+        tool = forced_tool(wanted, settings.pop("tool_choice", None))
+        structured = wanted.output_mode in {"native", "prompted"}
         parameters = replace(
-            model_request_parameters, function_tools=[], output_tools=[], output_mode="text", allow_text_output=True
+            wanted,
+            function_tools=[],
+            output_tools=[],
+            output_mode="native" if structured else "text",
+            allow_text_output=True,
         )
         if tool:
             settings["extra_body"] = {**(settings.get("extra_body") or {}), "response_format": _response_format(tool)}
             messages = [*messages, ModelRequest(parts=[UserPromptPart(_instruction(tool))])]
-        elif model_request_parameters.output_mode == "native":
-            parameters = replace(parameters, output_mode="native")
         stream_settings = cast("ModelSettings", settings)
         async with super().request_stream(messages, stream_settings, parameters, run_context) as stream:
-            stream.model_request_parameters = model_request_parameters
+            stream.model_request_parameters = wanted
             cast("LocalStreamedResponse", stream).forced_tool = tool.name if tool else ""
             yield stream
 

@@ -17,7 +17,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from pydantic import BaseModel
-from pydantic_ai import Agent
+from pydantic_ai import Agent, NativeOutput, PromptedOutput
 from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
@@ -69,8 +69,11 @@ class TestEmbeddedModel:
 
         assert "".join(part.content for part in response.parts if isinstance(part, TextPart)).strip()
 
-    async def test_gives_structured_output(self) -> None:
-        agent = Agent(llm.resolve(LOCAL), output_type=City, output_retries=3)
+    @pytest.mark.parametrize(
+        "how", [City, NativeOutput(City), PromptedOutput(City)], ids=["tool", "native", "prompted"]
+    )
+    async def test_gives_structured_output(self, how: Any) -> None:
+        agent: Agent[None, City] = Agent(llm.resolve(LOCAL), output_type=how, output_retries=1)
 
         result = await agent.run(
             "Paris is the capital of France. Which city is it?", model_settings={"max_tokens": 500, "temperature": 0.0}
