@@ -14,6 +14,7 @@ from ai.exceptions import AIError
 from ai.models import Message, Run, RunStep
 from ai.runner import tools
 from ai.runner.order import Limits, Order
+from ai.runner.tools import ToolBox
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
@@ -34,7 +35,7 @@ class Work:
     spec: ModelSpec | None
     history: list[Json]
     tools: list[Json]
-    toolbox: tools.ToolBox
+    toolbox: ToolBox
     problem: AIError | None = None
 
     def order(self, model: Model, *, limits: Limits) -> Order:
@@ -121,7 +122,7 @@ def _recorded_steps(runs: Sequence[Run]) -> dict[Any, list[Json]]:
 
 def _work(run: Run, messages: list[tuple[int, Json]], steps: list[Json], spec: ModelSpec | AIError) -> Work:
     history = [m for sequence, m in messages if run.history_until is None or sequence <= run.history_until]
-    box: tools.ToolBox = tools.Live()
+    box: ToolBox = tools.Live()
     offered = run.tools or []
     if run.is_replay:
         turn = [m for sequence, m in messages if (run.replay_from or 0) <= sequence <= (run.replay_to or 0)]

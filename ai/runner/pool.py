@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from threading import Lock
 from typing import Any
 from uuid import UUID
@@ -127,10 +128,10 @@ class Pool:
             work = self._ready.popleft()
             task = asyncio.create_task(self._execute(work))
             self._active[work.run.pk] = work, task
-            task.add_done_callback(lambda _, key=work.run.pk: self._over(key))
+            task.add_done_callback(partial(self._over, work.run.pk))
 
-    def _over(self, key: UUID) -> None:
-        work, task = self._active.pop(key)
+    def _over(self, key: UUID, task: asyncio.Task[None]) -> None:
+        work, _ = self._active.pop(key)
         self._runners.pop(key, None)
         if task.cancelled():
             self._ready.append(work)  # to be released

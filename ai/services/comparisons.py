@@ -66,7 +66,7 @@ def comparison(*, run_id: UUID) -> Comparison:
     """
     replays, original = _group(run_id)
     one = replays[0]
-    thread = ChatThread.objects.get_thread(one.replay_of_thread)
+    thread = ChatThread.objects.get_thread(str(one.replay_of_thread))
     question, said = _original_messages(one)
     so_far = live.look([run.pk for run in replays if run.is_active])
     return Comparison(

@@ -50,7 +50,7 @@ def request(
     """
     permissions.require(by, "ai.replay_run")
     kept = hashlib.sha256(f"{actors.id_of(by)}:{key}".encode()).hexdigest() if key else None
-    known = Job.objects.filter(key=kept).first() if kept else None
+    known: Job | None = Job.objects.filter(key=kept).first() if kept else None
     if known:
         return known
     aliases = _checked(targets, model_aliases, temperature)
@@ -61,8 +61,8 @@ def request(
     overrides = _overrides(instructions, temperature)
     runs = [_run(aim, alias, job=job, overrides=overrides, at=at) for aim in aims for alias in aliases]
     Run.objects.queue_replays(runs)
-    told = {"runs": len(runs), "models": aliases, "overrides": sorted(overrides)}
-    audit.record("run.replayed", target=job, by=by, at=at, **told)
+    changed = sorted(overrides)
+    audit.record("run.replayed", target=job, by=by, at=at, runs=len(runs), models=aliases, overrides=changed)
     _dispatch(runs)
     return job
 
@@ -155,8 +155,8 @@ def promote(*, run_id: UUID, by: Any, at: datetime) -> ChatThread:
     fork_id = ids.new(at=at.timestamp())
     if not Run.objects.promote(run.pk, thread_id=fork_id, at=at):
         run.refresh_from_db(fields=["promoted_to"])
-        return ChatThread.objects.get_thread(run.promoted_to)
-    original = ChatThread.objects.get_thread(run.replay_of_thread)
+        return ChatThread.objects.get_thread(str(run.promoted_to))
+    original = ChatThread.objects.get_thread(str(run.replay_of_thread))
     fork = _fork(original, run, fork_id=fork_id, at=at)
     audit.record("run.promoted", target=run, by=by, at=at, thread=str(fork.pk))
     return fork

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -89,14 +89,13 @@ def _of_threads(threads: Sequence[ChatThread]) -> dict[UUID, Aim]:
         return {}
     asked = _last_questions([str(thread.pk) for thread in threads])
     after = _rows_after(asked)
-    originals = _runs({row.run_id for rows in after.values() for row in rows if row.run_id})
+    originals = _runs({_run_key(row) for rows in after.values() for row in rows})
     found = {}
     for thread in threads:
         question = asked.get(str(thread.pk))
         if question:
             rows = after[str(thread.pk)]
-            run_ids = [ids.parse(row.run_id) for row in rows if row.run_id]
-            original = next((originals[key] for key in run_ids if key in originals), None)
+            original = next((originals[key] for row in rows if (key := _run_key(row)) in originals), None)
             found[thread.pk] = Aim(
                 thread_id=thread.pk,
                 tenant_id=thread.tenant_id,
@@ -120,18 +119,20 @@ def _rows_after(asked: dict[str, int]) -> dict[str, list[_Row]]:
         for thread_id, sequence in asked.items():
             after |= Q(thread_id=thread_id, sequence__gt=sequence)
         rows = _messages.filter(after).order_by("thread_id", "sequence")
-        for thread_id, *row in rows.values_list("thread_id", "sequence", "role", "run_id"):
-            found[str(thread_id)].append(_Row(*row))
+        for name, sequence, role, run_id in rows.values_list("thread_id", "sequence", "role", "run_id"):
+            found[str(name)].append(_Row(sequence, role, run_id))
     return found
 
 
-def _runs(texts: Iterable[str | None]) -> dict[UUID, Run]:
-    keys = set()
-    for text in texts:
-        try:
-            keys.add(ids.parse(text or ""))
-        except NotFound:  # a foreign id, from an import
-            continue
+def _run_key(row: _Row) -> UUID | None:
+    try:
+        return ids.parse(row.run_id or "")
+    except NotFound:  # a foreign id, from an import
+        return None
+
+
+def _runs(keys: set[UUID | None]) -> dict[UUID, Run]:
+    keys = keys - {None}
     return dict(Run.objects.originals().in_bulk(list(keys))) if keys else {}
 
 

@@ -69,7 +69,7 @@ class TestText:
 
     async def test_counts_tokens_money_and_time(self, vendors: VendorServer) -> None:
         vendors.script(Reply(prompt_tokens=100, completion_tokens=50, cached_tokens=40, first_byte_delay=0.05))
-        prices = {"input_price": Decimal(2), "output_price": Decimal(4), "cached_price": Decimal(1)}
+        prices: dict[str, Any] = {"input_price": Decimal(2), "output_price": Decimal(4), "cached_price": Decimal(1)}
         spec = ModelSpec(alias="m", provider="openai-compatible", model="m", **prices)
         run = runner(scripted(vendors), spec=spec)
 
@@ -403,8 +403,9 @@ class TestTools:
 
 
 async def test_a_model_error_raised_by_a_model_keeps_its_code() -> None:
-    async def refusing(_: Any, __: Any) -> AsyncIterator[str]:
-        raise ModelError("No.", code="invalid_prompt")
+    async def refusing(messages: Any, _: Any) -> AsyncIterator[str]:
+        if messages:
+            raise ModelError("No.", code="invalid_prompt")
         yield ""
 
     run = runner(acting(refusing), limits=QUICK)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ai.runner.tools import Live, Recorded, recording_of, recording_of_steps
 from ai.tools import Registry
 
-CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Oslo"}'}}
+CALL: dict[str, Any] = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Oslo"}'}}
 
 
 class TestRecorded:
@@ -70,7 +72,7 @@ class TestLive:
 
 class TestRecordings:
     def test_pairs_calls_and_results_of_messages(self) -> None:
-        messages = [
+        messages: list[dict[str, Any]] = [
             {"role": "assistant", "content": None, "tool_calls": [CALL]},
             {"role": "tool", "tool_call_id": "c1", "content": [{"type": "text", "text": "rain"}]},
             {"role": "tool", "tool_call_id": "unknown", "content": "lost"},
@@ -79,7 +81,7 @@ class TestRecordings:
         assert recording_of(messages) == [("weather", '{"city":"Oslo"}', "rain")]
 
     def test_reads_the_steps_of_the_assistants_api(self) -> None:
-        function = {**CALL["function"], "output": "rain"}  # type: ignore[dict-item]
+        function = {**CALL["function"], "output": "rain"}
         details = [{"type": "tool_calls", "tool_calls": [{"type": "function", "function": function}, CALL, None]}, {}]
 
         assert recording_of_steps(details) == [("weather", '{"city":"Oslo"}', "rain")]

@@ -28,7 +28,8 @@ def replay(tenant: Tenant, count: int) -> Job:
 
 
 def cancel(job: Job, **values: Any) -> Job:
-    return jobs.cancel(job_id=job.pk, **({"by": actors.SYSTEM, "at": AT} | values))
+    fixed: dict[str, Any] = {"by": actors.SYSTEM, "at": AT}
+    return jobs.cancel(job_id=job.pk, **(fixed | values))
 
 
 class TestCancel:

@@ -27,8 +27,12 @@ pytestmark = pytest.mark.django_db
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}]
-CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Oslo"}'}}
-TALK = [
+CALL: dict[str, Any] = {
+    "id": "c1",
+    "type": "function",
+    "function": {"name": "weather", "arguments": '{"city": "Oslo"}'},
+}
+TALK: list[dict[str, Any]] = [
     {"role": "system", "content": "Be nice."},
     {"role": "user", "content": "Hello"},
     {"role": "assistant", "content": "Hi!"},
@@ -69,7 +73,7 @@ def replay(thread: ChatThread, **values: Any) -> Run:
 def dump(thread: ChatThread) -> str:
     rows = [*ChatThread.objects.filter(pk=thread.pk), *Message.objects.filter(thread_id=str(thread.pk)).order_by("pk")]
     rows += list(Run.objects.originals().filter(thread_id=str(thread.pk)).order_by("pk"))
-    return serializers.serialize("json", rows)
+    return str(serializers.serialize("json", rows))
 
 
 class TestRequest:
@@ -151,7 +155,7 @@ class TestRequest:
         thread = factories.thread(tenant, *factories.talk(1))
         run = self.original(thread)
         Message.objects.filter(thread_id=str(thread.pk), sequence=2).update(run_id=str(run.pk))
-        call = {**CALL, "function": {**CALL["function"], "output": "snow"}}  # type: ignore[dict-item]
+        call = {**CALL, "function": {**CALL["function"], "output": "snow"}}
         details = {"type": "tool_calls", "tool_calls": [call]}
         RunStep.objects.write([RunStep(run_id=run.pk, tenant_id=tenant.pk, type="tool_calls", details=details)])
         scripted.script(Reply(chunks=(), calls=(Call("weather", '{"city":"Oslo"}'),)), Reply(chunks=("Cold.",)))
@@ -344,7 +348,7 @@ class TestComparison:
         thread = factories.thread(tenant, *factories.talk(1))
         original = TestRequest().original(thread)
         Message.objects.filter(thread_id=str(thread.pk), sequence=2).update(run_id=str(original.pk))
-        call = {**CALL, "function": {**CALL["function"], "output": "snow"}}  # type: ignore[dict-item]
+        call = {**CALL, "function": {**CALL["function"], "output": "snow"}}
         step = RunStep(run_id=original.pk, tenant_id=tenant.pk, type="tool_calls", details={"tool_calls": [call]})
         RunStep.objects.write([step])
         run = replay(thread)

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Q
 from django.utils import timezone
 
 from ai import ids, tenancy
@@ -34,7 +35,9 @@ class Command(BaseCommand):
         parser.add_argument("--temperature", type=float, help="replace the original temperature, 0 to 2")
         parser.add_argument("--key", default="", help="the same key again makes no second replay")
         parser.add_argument("--tenant", help="only this tenant's conversations: its id or its name")
-        parser.add_argument("--wait", action="store_true", help="until the replays have ended; without a worker, do them")
+        parser.add_argument(
+            "--wait", action="store_true", help="until the replays have ended; without a worker, do them"
+        )
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -51,7 +54,8 @@ class Command(BaseCommand):
     def _scope(self, tenant: str | None) -> Any:
         if not tenant:
             return tenancy.everything(reason="manage.py replay")
-        found = Tenant.objects.filter(name=tenant).first() or Tenant.objects.filter(pk=_uuid(tenant)).first()
+        key = _uuid(tenant)
+        found = Tenant.objects.filter(Q(name=tenant) | Q(pk=key) if key else Q(name=tenant)).first()
         if found is None:
             raise CommandError(f"There is no tenant {tenant!r}.")
         return tenancy.scope(found.pk)
