@@ -129,7 +129,7 @@ def _by_day(rows: QuerySet[Any], column: str, starts: list[datetime], **sums: An
     for index, (start, end) in enumerate(itertools.pairwise(starts)):
         day = rows.filter(**{f"{column}__gte": start, f"{column}__lt": end}).order_by()
         parts.append(day.annotate(day=Value(index)).values("day").annotate(**sums))
-    joined: Any = parts[0].union(*parts[1:], all=True)
+    joined: Any = parts[0].union(*parts[1:], all=True).order_by("day")
     found: list[dict[str, Any]] = [{} for _ in parts]
     for values in joined:
         found[values["day"]] = {name: _number(values[name], name) for name in sums}
