@@ -83,7 +83,8 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
     "STYLES": _styles(),
-    "COMMAND": {"search_models": False, "show_history": False},
+    "DASHBOARD_CALLBACK": "ai.admin.dashboard.context",
+    "COMMAND": {"search_models": False, "show_history": False, "search_callback": "ai.admin.palette.search"},
     "SIDEBAR": {"show_search": False, "command_search": True, "navigation": navigation},
     "COLORS": {
         "primary": {
@@ -101,7 +102,3 @@ UNFOLD: dict[str, Any] = {
         },
     },
 }
-if (PROJECT / "ai" / "admin" / "dashboard.py").exists():
-    UNFOLD["DASHBOARD_CALLBACK"] = "ai.admin.dashboard.context"
-if (PROJECT / "ai" / "admin" / "palette.py").exists():
-    UNFOLD["COMMAND"]["search_callback"] = "ai.admin.palette.search"

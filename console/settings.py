@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from importlib.util import find_spec
+from logging import LogRecord
 from typing import Any
 
 import dj_database_url
@@ -216,12 +217,17 @@ if ENV.files_s3_bucket:
         },
     }
 
+
 # -- The log
+def _not_audit(record: LogRecord) -> bool:
+    return record.name != "ai.audit"
+
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "filters": {"spare_the_terminal": {"()": CallbackFilter, "callback": lambda record: record.name != "ai.audit"}},
+    "filters": {"spare_the_terminal": {"()": CallbackFilter, "callback": _not_audit}},
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",

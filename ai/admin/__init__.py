@@ -1,7 +1,6 @@
-"""The admin: one file per noun. Importing the package registers every page that exists."""
+"""The admin: one file per noun. Importing the package registers every page."""
 
 from importlib import import_module
-from importlib.util import find_spec
 
 NOUNS = (
     "threads",
@@ -20,5 +19,4 @@ NOUNS = (
 )
 
 for _noun in NOUNS:
-    if find_spec(f"{__name__}.{_noun}"):
-        import_module(f"{__name__}.{_noun}")
+    import_module(f"{__name__}.{_noun}")
