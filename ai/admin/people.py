@@ -12,6 +12,8 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from ai.admin.parts.base import ActionChoices
+
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
@@ -20,7 +22,7 @@ POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class UserAdmin(ActionChoices, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     """Accounts."""
 
     form = UserChangeForm
@@ -57,7 +59,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(ActionChoices, DjangoGroupAdmin, ModelAdmin):
     """Roles: sets of permissions. Only superusers change them."""
 
     list_fullwidth = True

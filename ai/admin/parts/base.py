@@ -63,7 +63,17 @@ def answer(request: HttpRequest, back: str, act: Callable[[], tuple[str, str]]) 
     return HttpResponseRedirect(where)
 
 
-class ConsoleAdmin(ModelAdmin):
+class ActionChoices:
+    """Goes before Unfold's class."""
+
+    def get_action_choices(self, request: HttpRequest, default_choices: Any = None, action_location: Any = None) -> Any:
+        """As Unfold has it, with the argument that Django 6.1 expects and Unfold 0.110 lacks."""
+        choices = default_choices or [("", "Select action")]
+        found: Any = super(ModelAdmin, self)  # type: ignore[arg-type]
+        return found.get_action_choices(request, choices, **_at(action_location))
+
+
+class ConsoleAdmin(ActionChoices, ModelAdmin):
     """A list that never counts, and forms that go through the services.
 
     `id_fields` are columns that a search for an id also looks at; `lookups` the columns that a link may filter by,
@@ -147,11 +157,6 @@ class ConsoleAdmin(ModelAdmin):
         actions = super().get_actions(request, **_at(action_location))
         actions.pop("delete_selected", None)
         return actions
-
-    def get_action_choices(self, request: HttpRequest, default_choices: Any = None, action_location: Any = None) -> Any:
-        """As Unfold has it, with the argument that Django 6.1 expects and Unfold 0.110 lacks."""
-        choices = default_choices or [("", "Select action")]
-        return super(ModelAdmin, self).get_action_choices(request, choices, **_at(action_location))
 
     def response_action(self, request: HttpRequest, queryset: Any, action_location: Any = None) -> HttpResponse | None:
         """What was ticked on this page, never every row there is."""
