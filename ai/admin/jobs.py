@@ -24,25 +24,25 @@ from ai.services import jobs
 PER_PAGE = 100
 
 
-def progress(job: Job) -> SafeString:
+def bar(job: Job, style: str = "") -> SafeString:
     """A bar: done in green, failed in red."""
     total = max(job.total, 1)
     done, failed = min(100, job.done * 100 // total), min(100, job.failed * 100 // total)
-    bar = format_html(
-        '<span class="ai-progress ai-progress-small" role="img" aria-label="{} %"><i style="width:{}%"></i>'
-        '<i class="ai-bad" style="width:{}%"></i></span>',
+    return format_html(
+        '<span class="ai-progress {}" role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{}"'
+        ' aria-label="Progress"><i style="width:{}%"></i><i class="ai-bad" style="width:{}%"></i></span>',
+        style,
         job.percent,
         done,
         failed,
     )
-    return format_html('{} <span class="ai-number">{} of {}</span>', bar, job.done + job.failed, job.total)
 
 
 @admin.register(Job)
 class JobAdmin(ReadAdmin):
     """Work that goes on in the background."""
 
-    list_display = ("name", "state", "bar", "failures", "requested_by", "created_at", "ended")
+    list_display = ("name", "state", "progress", "failures", "requested_by", "created_at", "ended")
     list_display_links = ("name",)
     list_filter = (
         exact("status", "status", JobStatus.choices),
@@ -72,9 +72,10 @@ class JobAdmin(ReadAdmin):
         return badges.status(row.status, row.get_status_display(), title=row.error[:300])
 
     @display(description="Progress")
-    def bar(self, row: Job) -> SafeString:
+    def progress(self, row: Job) -> SafeString:
         """How far it is."""
-        return progress(row)
+        small = bar(row, "ai-progress-small")
+        return format_html('{} <span class="ai-number">{} of {}</span>', small, row.done + row.failed, row.total)
 
     @display(description="Failed")
     def failures(self, row: Job) -> SafeString:
@@ -100,8 +101,7 @@ class JobAdmin(ReadAdmin):
         return {
             "subtitle": str(row),
             "status_badge": badges.status(row.status, row.get_status_display()),
-            "done_percent": row.done * 100 // max(row.total, 1),
-            "failed_percent": row.failed * 100 // max(row.total, 1),
+            "wide_bar": bar(row),
             "results": results[:PER_PAGE],
             "page_number": page,
             "has_next": len(results) > PER_PAGE,

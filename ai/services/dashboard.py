@@ -93,12 +93,12 @@ def _cache_key(days: int, at: datetime) -> str:
 def count(*, days: int, at: datetime) -> Numbers:
     """`numbers`, counted now: seven queries."""
     starts = _midnights(days, at)
-    threads = _by_day(ChatThread.objects.all(), "created", starts, threads=Count("pk"))
-    messages = _by_day(Message.objects.all(), "created", starts, messages=Count("pk"))
+    threads = _by_day(ChatThread.objects.all(), "created", starts, threads=Count("*"))
+    messages = _by_day(Message.objects.all(), "created", starts, messages=Count("*"))
     ended, errors = Count("pk", filter=Q(status__in=FINAL)), Count("pk", filter=Q(status__in=ERRORS))
-    runs = _by_day(Run.objects.all(), "created", starts, runs=Count("pk"), ended=ended, errors=errors, cost=Sum("cost"))
+    runs = _by_day(Run.objects.all(), "created", starts, runs=Count("*"), ended=ended, errors=errors, cost=Sum("cost"))
     up, down = (Count("pk", filter=Q(rating=rating)) for rating in (Rating.UP, Rating.DOWN))
-    feedback = _by_day(Feedback.objects.all(), "given_at", starts, feedback=Count("pk"), up=up, down=down)
+    feedback = _by_day(Feedback.objects.all(), "given_at", starts, feedback=Count("*"), up=up, down=down)
     made = [
         Day(start, **{**threads[i], **messages[i], **runs[i], **feedback[i]}) for i, start in enumerate(starts[:-1])
     ]

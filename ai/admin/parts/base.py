@@ -69,7 +69,7 @@ class ActionChoices:
     def get_action_choices(self, request: HttpRequest, default_choices: Any = None, action_location: Any = None) -> Any:
         """As Unfold has it, with the argument that Django 6.1 expects and Unfold 0.110 lacks."""
         choices = default_choices or [("", "Select action")]
-        found: Any = super(ModelAdmin, self)  # type: ignore[arg-type]
+        found: Any = super(ModelAdmin, self)
         return found.get_action_choices(request, choices, **_at(action_location))
 
 
