@@ -96,7 +96,9 @@ def _group(run_id: UUID) -> tuple[list[Run], Run | None]:
 def _original_messages(replay: Run) -> tuple[Json, list[Json]]:
     """The question, and the messages that answered it."""
     rows = Message.objects.list_thread_messages(UUID(str(replay.replay_of_thread)))
-    asked = rows.filter(sequence__lte=replay.history_until, role="user").order_by("-sequence").values("sequence")[:1]
+    asked = (
+        rows.filter(sequence__lte=replay.history_until or 0, role="user").order_by("-sequence").values("sequence")[:1]
+    )
     since = rows.filter(sequence__gte=Coalesce(Subquery(asked), replay.replay_from))
     last = max(replay.replay_to or 0, replay.history_until or 0)
     found = list(since.filter(sequence__lte=last).values_list("sequence", "message"))

@@ -163,7 +163,7 @@ def promote(*, run_id: UUID, by: Any, at: datetime) -> ChatThread:
 
 
 def _fork(original: ChatThread, run: Run, *, fork_id: UUID, at: datetime) -> ChatThread:
-    history = list(Message.objects.list_thread_messages(original.pk).filter(sequence__lte=run.history_until))
+    history = list(Message.objects.list_thread_messages(original.pk).filter(sequence__lte=run.history_until or 0))
     answer = [{key: value for key, value in message.items() if key != "recorded"} for message in run.output]
     fork = ChatThread(
         id=fork_id,

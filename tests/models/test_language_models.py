@@ -55,7 +55,9 @@ class TestApiKey:
             assert row.spec().api_key == "sk-secret"
 
     @pytest.mark.parametrize(
-        ("key", "words"), [("", "Set AI_SECRETS_KEY"), ("x", "no Fernet key"), (NEW, "cannot be read")]
+        ("key", "words"),
+        [("", "Set AI_SECRETS_KEY"), ("x", "no Fernet key"), (NEW, "cannot be read")],
+        ids=["none", "bad", "other"],
     )
     def test_says_what_is_missing(self, key: str, words: str) -> None:
         with override_settings(AI_SECRETS_KEY=OLD):

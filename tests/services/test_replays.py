@@ -2,78 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.core import serializers
 from django.db import connections
-from django.utils import timezone
 
 from ai import ids, tenancy
-from ai.exceptions import Conflict, Forbidden, InvalidInput, NotFound
+from ai.exceptions import Forbidden, InvalidInput, NotFound
 from ai.models import AuditEntry, ChatThread, Job, LanguageModel, Message, Run, RunStep, SearchDocument, Tenant
-from ai.services import actors, comparisons, replays, runs
 from ai.services.replays import Target
 from tests import factories
-from tests.fakes.vendors import Call, Failure, Reply, VendorServer
-from tests.runner.scripted import scripted_model
+from tests.fakes.vendors import Call, Reply, VendorServer
+from tests.services.replaying import AT, CALL, TALK, ask, dump, original, replay, work
 
 pytestmark = pytest.mark.django_db
-
-AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
-TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}]
-CALL: dict[str, Any] = {
-    "id": "c1",
-    "type": "function",
-    "function": {"name": "weather", "arguments": '{"city": "Oslo"}'},
-}
-TALK: list[dict[str, Any]] = [
-    {"role": "system", "content": "Be nice."},
-    {"role": "user", "content": "Hello"},
-    {"role": "assistant", "content": "Hi!"},
-    {"role": "user", "content": "Weather in Oslo?"},
-    {"role": "assistant", "content": None, "tool_calls": [CALL]},
-    {"role": "tool", "tool_call_id": "c1", "content": "rain"},
-    {"role": "assistant", "content": "It rains."},
-]
-
-
-@pytest.fixture
-def scripted(db: None) -> Iterator[VendorServer]:
-    with scripted_model() as (server, _):
-        yield server
-
-
-@pytest.fixture
-def thread(tenant: Tenant) -> ChatThread:
-    return factories.thread(tenant, *TALK)
-
-
-def ask(*targets: Target, **values: Any) -> Job:
-    fixed: dict[str, Any] = {"model_aliases": ["scripted"], "by": actors.SYSTEM, "at": AT}
-    return replays.request(targets=targets, **(fixed | values))
-
-
-def work() -> int:
-    return runs.drain(worker="w", now=timezone.now)
-
-
-def replay(thread: ChatThread, **values: Any) -> Run:
-    job = ask(Target(thread.pk), **values)
-    work()
-    found: Run = Run.objects.get(job_id=job.pk)
-    return found
-
-
-def dump(thread: ChatThread) -> str:
-    rows = [*ChatThread.objects.filter(pk=thread.pk), *Message.objects.filter(thread_id=str(thread.pk)).order_by("pk")]
-    rows += list(Run.objects.originals().filter(thread_id=str(thread.pk)).order_by("pk"))
-    return str(serializers.serialize("json", rows))
 
 
 class TestRequest:
@@ -89,7 +33,7 @@ class TestRequest:
         ]
 
     def test_sends_what_the_original_run_sent(self, thread: ChatThread, scripted: VendorServer) -> None:
-        run = self.original(thread)
+        run = original(thread)
 
         replay(thread)
 
@@ -99,15 +43,8 @@ class TestRequest:
         assert sent["tools"][0]["function"]["name"] == "weather"
         assert Run.objects.replays().get().replay_of == run.pk
 
-    def original(self, thread: ChatThread, **values: Any) -> Run:
-        fixed = {"instructions": "Be quick.", "settings": {"temperature": 0.5}, "tools": TOOLS, "status": "completed"}
-        run = Run(tenant_id=thread.tenant_id, thread_id=str(thread.pk), model="old", ended_at=AT, **(fixed | values))
-        run.save(force_insert=True)
-        Message.objects.filter(thread_id=str(thread.pk), sequence__gte=5).update(run_id=str(run.pk))
-        return run
-
     def test_leaves_the_conversation_byte_for_byte(self, thread: ChatThread, scripted: VendorServer) -> None:
-        self.original(thread)
+        original(thread)
         before, documents = dump(thread), SearchDocument.objects.count()
 
         run = replay(thread)
@@ -117,7 +54,7 @@ class TestRequest:
         assert SearchDocument.objects.count() == documents
 
     def test_replaces_instructions_and_temperature(self, thread: ChatThread, scripted: VendorServer) -> None:
-        self.original(thread)
+        original(thread)
 
         replay(thread, instructions="Be rude.", temperature=0)
 
@@ -139,7 +76,7 @@ class TestRequest:
         assert [(s.type, s.status) for s in RunStep.objects.of_run(run.pk)] == [("message_creation", "completed")]
 
     def test_answers_tool_calls_from_the_conversation(self, thread: ChatThread, scripted: VendorServer) -> None:
-        self.original(thread)
+        original(thread)
         scripted.script(Reply(chunks=(), calls=(Call("weather", '{"city":"Oslo"}'),)), Reply(chunks=("Take a coat.",)))
 
         run = replay(thread)
@@ -153,7 +90,7 @@ class TestRequest:
 
     def test_answers_tool_calls_from_the_original_runs_steps(self, tenant: Tenant, scripted: VendorServer) -> None:
         thread = factories.thread(tenant, *factories.talk(1))
-        run = self.original(thread)
+        run = original(thread)
         Message.objects.filter(thread_id=str(thread.pk), sequence=2).update(run_id=str(run.pk))
         call = {**CALL, "function": {**CALL["function"], "output": "snow"}}
         details = {"type": "tool_calls", "tool_calls": [call]}
@@ -181,14 +118,14 @@ class TestRequest:
         assert len(scripted.requests[0].json["messages"]) == 2
 
     def test_replaying_a_replay_replays_the_original(self, thread: ChatThread, scripted: VendorServer) -> None:
-        original = self.original(thread)
+        run_before = original(thread)
         first = replay(thread, temperature=2)
 
         ask(Target(thread.pk, first.pk))
         work()
 
         second = Run.objects.replays().exclude(pk=first.pk).get()
-        assert second.replay_of == original.pk
+        assert second.replay_of == run_before.pk
         assert (second.replay_from, second.replay_to) == (first.replay_from, first.replay_to)
         assert second.settings == {"temperature": 0.5}
 
@@ -303,109 +240,3 @@ def test_a_form_sent_ten_times_at_once_makes_one_replay(tenant: Tenant) -> None:
 
     assert len(jobs) == 1
     assert Run.objects.count() == 1
-
-
-class TestComparison:
-    def test_shows_original_and_replays_side_by_side(
-        self, thread: ChatThread, scripted: VendorServer, django_assert_max_num_queries: Any
-    ) -> None:
-        run = replay(thread)
-
-        with django_assert_max_num_queries(6):
-            found = replays.comparison(run_id=run.pk)
-
-        assert found.question == "Weather in Oslo?"
-        assert found.history_count == 4
-        assert found.original.text == "It rains."
-        tool = {"kind": "tool_call", "name": "weather", "arguments": '{"city": "Oslo"}', "output": "rain"}
-        assert found.original.steps == [{**tool, "recorded": True}, {"kind": "message", "text": "It rains."}]
-        assert [(answer.model, answer.text) for answer in found.replays] == [("scripted", "Hello there.")]
-
-    def test_shows_what_a_running_replay_has_said_so_far(self, thread: ChatThread) -> None:
-        from ai.runner import live
-
-        factories.language_model(alias="scripted")
-        run = Run.objects.get(job_id=ask(Target(thread.pk)).pk)
-        live.show([(run.pk, [{"role": "assistant", "content": "So fa"}])])
-
-        answer = replays.comparison(run_id=run.pk).replays[0]
-
-        assert (answer.is_active, answer.text) == (True, "So fa")
-
-    def test_finds_the_replays_of_an_original_run(self, thread: ChatThread, scripted: VendorServer) -> None:
-        original = TestRequest().original(thread)
-        run = replay(thread)
-
-        found = replays.comparison(run_id=original.pk)
-
-        assert found.original.run_id == original.pk
-        assert found.instructions == "Be quick."
-        assert [answer.run_id for answer in found.replays] == [run.pk]
-
-    def test_shows_tool_calls_that_are_in_steps_alone(
-        self, tenant: Tenant, scripted: VendorServer, django_assert_max_num_queries: Any
-    ) -> None:
-        thread = factories.thread(tenant, *factories.talk(1))
-        original = TestRequest().original(thread)
-        Message.objects.filter(thread_id=str(thread.pk), sequence=2).update(run_id=str(original.pk))
-        call = {**CALL, "function": {**CALL["function"], "output": "snow"}}
-        step = RunStep(run_id=original.pk, tenant_id=tenant.pk, type="tool_calls", details={"tool_calls": [call]})
-        RunStep.objects.write([step])
-        run = replay(thread)
-
-        with django_assert_max_num_queries(6):
-            found = replays.comparison(run_id=run.pk)
-
-        assert [(s["kind"], s.get("output")) for s in found.original.steps] == [
-            ("tool_call", "snow"),
-            ("message", None),
-        ]
-
-    def test_of_nothing(self, thread: ChatThread) -> None:
-        with pytest.raises(NotFound):
-            replays.comparison(run_id=uuid4())
-
-
-class TestPromote:
-    def test_makes_a_thread_of_the_history_and_the_answer(self, thread: ChatThread, scripted: VendorServer) -> None:
-        before = dump(thread)
-        run = replay(thread)
-
-        fork = replays.promote(run_id=run.pk, by=actors.SYSTEM, at=AT)
-
-        messages = fork.to_json_with_messages()["messages"]
-        assert messages == [*TALK[:4], {"role": "assistant", "content": "Hello there."}]
-        assert (fork.forked_from, fork.message_count, fork.model) == (thread.pk, 5, "scripted")
-        assert dump(thread) == before
-        assert fork.add_message({"role": "user", "content": "Thanks"}).sequence == 6
-
-    def test_happens_once(self, thread: ChatThread, scripted: VendorServer) -> None:
-        run = replay(thread)
-
-        first, second = (replays.promote(run_id=run.pk, by=actors.SYSTEM, at=AT) for _ in range(2))
-
-        assert first == second
-        assert ChatThread.objects.count() == 2
-
-    def test_refuses_a_replay_without_an_answer(self, thread: ChatThread, scripted: VendorServer) -> None:
-        scripted.script(Failure("unauthorized"))
-        run = replay(thread)
-
-        with pytest.raises(Conflict):
-            replays.promote(run_id=run.pk, by=actors.SYSTEM, at=AT)
-
-    def test_needs_the_permission(self, thread: ChatThread, scripted: VendorServer) -> None:
-        run = replay(thread)
-
-        with pytest.raises(Forbidden):
-            replays.promote(run_id=run.pk, by=factories.staff("replay_run"), at=AT)
-
-    def test_of_a_run_that_does_not_exist(self, tenant: Tenant) -> None:
-        with pytest.raises(NotFound):
-            replays.promote(run_id=uuid4(), by=actors.SYSTEM, at=AT)
-
-
-def test_the_text_of_an_answer_leaves_tool_results_out() -> None:
-    text = comparisons.text_of_answer(json.loads(json.dumps(TALK[4:])))
-
-    assert text == "It rains."

@@ -68,7 +68,7 @@ class TestThreadStore:
 
         assert (first.id, first.name, first.tags) == (second.id, second.name, second.tags) == (key, "Hello", ["x"])
 
-    @pytest.mark.parametrize("thread_id", [uuid4(), "thread_nope", "", "\x00"])
+    @pytest.mark.parametrize("thread_id", [uuid4(), "thread_nope", "", "\x00"], ids=["uuid", "word", "empty", "nul"])
     def test_refuses_what_is_not_there(self, stores: Stores, thread_id: object) -> None:
         with pytest.raises(NotFound):
             stores.threads.get_thread(thread_id)  # type: ignore[arg-type]
