@@ -13,9 +13,15 @@ class AIConfig(AppConfig):
 
     def ready(self) -> None:
         from django.core.signals import setting_changed
+        from django.db import connections
+        from django.db.models.signals import post_migrate
 
         from ai import checks, conf, llm  # noqa: F401
         from ai.models.language_models import find_spec
+        from ai.models.statistics import tell_planner
 
         llm.set_source(find_spec)
         setting_changed.connect(lambda **_: conf.current.cache_clear(), weak=False, dispatch_uid="ai.conf")
+        post_migrate.connect(
+            lambda using, **_: tell_planner(connections[using]), sender=self, weak=False, dispatch_uid="ai.statistics"
+        )

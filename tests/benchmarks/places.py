@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,32 @@ class Place:
             check=True,
         )
         return done.stdout
+
+    @contextmanager
+    def conversation(self, name: str) -> Iterator[Callable[[str], Any]]:
+        """Asks the inner half of a benchmark, line by line; an empty line only reads."""
+        command = [sys.executable, "-m", f"tests.benchmarks.inside.{name}"]
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, cwd=ROOT, env=self.environment(), stdin=pipe, stdout=pipe, text=True)
+        assert process.stdin
+        assert process.stdout
+        asking, answering = process.stdin, process.stdout
+
+        def ask(line: str) -> Any:
+            if line:
+                asking.write(f"{line}\n")
+                asking.flush()
+            for answer in answering:
+                if answer.strip():
+                    return json.loads(answer)
+            raise RuntimeError(f"The inner half of {name!r} ended; its error is above.")
+
+        try:
+            yield ask
+        finally:
+            asking.close()
+            answering.close()
+            process.wait()
 
     def manage(self, *arguments: str, **more: str) -> str:
         """What `manage.py ARGUMENTS` printed."""

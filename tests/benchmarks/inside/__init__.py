@@ -24,3 +24,4 @@ def median_ms(call: Callable[[], Any], *, times: int) -> float:
 def tell(found: Any) -> None:
     """Hand the findings to the outer half."""
     sys.stdout.write("\n" + json.dumps(found) + "\n")
+    sys.stdout.flush()

@@ -1,6 +1,9 @@
-"""Times of the console's pages."""
+"""Times of the console's pages, one whenever it is asked for, so that two consoles can take turns."""
 
 from __future__ import annotations
+
+import sys
+import time
 
 import django
 
@@ -11,10 +14,9 @@ from django.test import Client
 from django.urls import reverse
 
 from ai import tenancy
-from ai.models import ChatThread, Message, Tenant, TenantMembership
-from tests.benchmarks.inside import median_ms, tell
+from ai.models import ChatThread, Tenant, TenantMembership
+from tests.benchmarks.inside import tell
 
-TIMES = 11
 TRANSCRIPT_MESSAGES = 30
 
 
@@ -51,29 +53,27 @@ def addresses() -> dict[str, str]:
     }
 
 
-def time_of(client: Client, address: str) -> float:
-    """The median time of one page."""
-
-    def get() -> None:
-        answer = client.get(address, HTTP_HOST="127.0.0.1")
-        if answer.status_code != 200:
-            raise RuntimeError(f"{address} answered {answer.status_code}.")
-
-    return median_ms(get, times=TIMES)
+def get(client: Client, address: str) -> float:
+    """The milliseconds that one page took."""
+    begin = time.perf_counter()
+    answer = client.get(address, HTTP_HOST="127.0.0.1")
+    taken = time.perf_counter() - begin
+    if answer.status_code != 200:
+        raise RuntimeError(f"{address} answered {answer.status_code}.")
+    return taken * 1000
 
 
 def main() -> None:
-    """Time every page for both."""
-    found = {}
-    pages = addresses()
+    """Say what pages there are; then, for each that is named on a line, how long it took."""
+    pages: dict[str, tuple[Client, str]] = {}
     for name, user in people().items():
         client = Client()
         client.force_login(user)
-        for page, address in pages.items():
-            found[f"{page} ({name})"] = time_of(client, address)
-    with tenancy.everything(reason="benchmark"):
-        assert Message.objects.exists()
-    tell(found)
+        pages |= {f"{page} ({name})": (client, address) for page, address in addresses().items()}
+    tell(list(pages))
+    for line in sys.stdin:
+        client, address = pages[line.strip()]
+        tell(get(client, address))
 
 
 if __name__ == "__main__":

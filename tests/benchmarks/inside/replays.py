@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import django
 
@@ -22,7 +23,7 @@ from tests.fakes.vendors.processes import VendorProcess
 REPLAYS = 500
 AT_ONCE = 50
 ROUNDS = 2
-QUESTION = {"role": "user", "content": "Where is my parcel?"}
+QUESTION: Any = {"role": "user", "content": "Where is my parcel?"}
 
 
 async def bare(url: str) -> float:
@@ -32,7 +33,8 @@ async def bare(url: str) -> float:
 
     async def one() -> None:
         async with gate:
-            async for _ in await client.chat.completions.create(model="m", messages=[QUESTION], stream=True):
+            stream = await client.chat.completions.create(model="m", messages=[QUESTION], stream=True)
+            async for _ in stream:
                 pass
 
     begin = time.perf_counter()

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from statistics import median
+from typing import Any
 
 import django
 
@@ -25,7 +26,7 @@ FAST_ANSWERS = 400
 AT_ONCE = 20
 FIRSTS = 40
 ROUNDS = 2
-QUESTION = {"role": "user", "content": "Where is my parcel?"}
+QUESTION: Any = {"role": "user", "content": "Where is my parcel?"}
 
 #: Waits for an answer's first token, or for all of it.
 Ask = Callable[[bool], Awaitable[None]]

@@ -36,10 +36,11 @@ QUERIES = {
 def by_hand(query: str, tenant: UUID | None) -> list[Any]:
     """The query by hand."""
     sql = RAW.format(tenant="AND d.tenant_id = %s" if tenant else "")
-    values = [query, *([tenant.hex] if tenant else []), MOST]
+    values: list[Any] = [query, *([tenant.hex] if tenant else []), MOST]
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
-        return cursor.fetchall()
+        rows: list[Any] = cursor.fetchall()
+    return rows
 
 
 def scope_of(tenant: UUID | None) -> AbstractContextManager[Any]:
