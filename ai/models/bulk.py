@@ -7,7 +7,8 @@ every constraint. Search documents are indexed a batch at a time, which is four 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import connections, models, router, transaction
@@ -54,6 +55,23 @@ def insert_search_documents(rows: Iterable[Row]) -> None:
             [last],
         )
         cursor.execute(trigger)
+
+
+@contextmanager
+def few_checkpoints() -> Iterator[None]:
+    """Let SQLite's write-ahead log grow to 160 MB, so that pages that many transactions change are copied once."""
+    connection = connections[router.db_for_write(SearchDocument)]
+    if connection.vendor != "sqlite":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA wal_autocheckpoint")
+        (pages,) = cursor.fetchone()
+        cursor.execute("PRAGMA wal_autocheckpoint = 40000")
+        try:
+            yield
+        finally:
+            cursor.execute(f"PRAGMA wal_autocheckpoint = {int(pages)}")
 
 
 def _execute_many(using: str, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:

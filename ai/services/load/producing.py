@@ -76,7 +76,8 @@ def producer(order: Order) -> Iterator[Iterator[Batch]]:
     process.start()
     sending.close()
     try:
-        yield _received(receiving)
+        with _without_collection():
+            yield _received(receiving)
     finally:
         process.terminate()
         process.join()
@@ -90,11 +91,10 @@ def _start_method() -> str:
 
 def _received(receiving: Connection) -> Iterator[Batch]:
     while True:
-        with _without_collection():
-            try:
-                batch = receiving.recv()
-            except EOFError:
-                raise RuntimeError("The process that makes the rows died; its error is above.") from None
+        try:
+            batch = receiving.recv()
+        except EOFError:
+            raise RuntimeError("The process that makes the rows died; its error is above.") from None
         if batch is None:
             return
         yield batch
@@ -102,7 +102,7 @@ def _received(receiving: Connection) -> Iterator[Batch]:
 
 @contextmanager
 def _without_collection() -> Iterator[None]:
-    """Rows hold no cycles, and looking for some among a hundred thousand new tuples takes long."""
+    """Rows hold no cycles, and looking for some among a hundred thousand tuples takes long."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
