@@ -28,7 +28,7 @@ def _publish(name: str, kwargs: dict[str, Any]) -> None:
         app = import_string(conf.current().celery_app)  # the web process pays for Celery when it first sends
         app.send_task(name, kwargs=kwargs, retry=True, retry_policy={"max_retries": 1, "interval_start": 0.1})
     except Exception:  # the database knows the work is pending: the workers' sweep finds it
-        log.warning("The broker took no message for %s; the next sweep will.", name, exc_info=True)
+        log.warning("The broker took no message for %s; a sweep finds runs and jobs.", name, exc_info=True)
 
 
 def execute_run(*, run_id: UUID) -> None:

@@ -46,7 +46,7 @@ class MessageManager(TenantModelManagerMixin, models.Manager.from_queryset(Messa
             NotFound: the thread does not exist, or is another tenant's.
             Conflict: a message with this id exists.
         """
-        return self.append([to_serializable(data)], thread_id=thread_id, **kwargs)[0]
+        return self.append([to_serializable(data)], thread_id=thread_id, tenant_id=tenant_id, **kwargs)[0]
 
     def create_many(self, messages: Iterable[dict[str, Any]]) -> list[Message]:
         """Append several messages; each dict holds `create_message`'s arguments. All are written, or none."""
@@ -58,6 +58,7 @@ class MessageManager(TenantModelManagerMixin, models.Manager.from_queryset(Messa
         messages: list[dict[str, Any]],
         *,
         thread_id: UUID | str,
+        tenant_id: UUID | str | None = None,
         run_id: UUID | str | None = None,
         external_id: str | None = None,
         at: datetime | None = None,
@@ -69,6 +70,8 @@ class MessageManager(TenantModelManagerMixin, models.Manager.from_queryset(Messa
             with transaction.atomic():
                 first = ChatThread.objects.reserve(key, count=len(messages), at=when)
                 thread = ChatThread.objects.get(pk=key)
+                if tenant_id is not None and UUID(str(tenant_id)) != thread.tenant_id:
+                    raise NotFound(f"No thread found with id '{thread_id}'.")
                 rows = [
                     self.build(m, thread=thread, sequence=first + i, run_id=run_id, external_id=external_id, at=when)
                     for i, m in enumerate(messages)
@@ -165,6 +168,8 @@ class MessageManager(TenantModelManagerMixin, models.Manager.from_queryset(Messa
             row.run_id = str(message["run_id"]) if message.get("run_id") else row.run_id
             row.derive()
             row.save()
+            if message.get("attachments"):
+                self._attach([row], ChatThread.objects.get_thread(thread))
             SearchDocument.objects.rewrite(row.document())
         return row
 

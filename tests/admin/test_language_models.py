@@ -86,6 +86,7 @@ class TestForm:
             ({"base_url": "http://10.0.0.1/v1"}, "AI_PRIVATE_MODEL_HOSTS"),
             ({"base_url": "http://user:pass@example.com/v1"}, "must not contain a user name"),
             ({"settings": "[1]"}, "An object"),
+            ({"api_key_env": "SECRET_KEY", "base_url": "https://example.com/v1"}, "secret of the installation"),
         ],
     )
     def test_says_what_is_wrong(self, root: Client, values: dict[str, str], words: str) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from ai.models import AuditEntry, ChatThread, Feedback, Tenant
-from tests.admin.conversations import EVERYTHING, answered, operator, same_rows
+from ai.models import AuditEntry, ChatThread, Feedback, Message, Run, Tenant
+from tests.admin.conversations import EVERYTHING, NOW, answered, operator, same_rows
 from tests.admin.test_transcript import last_message, page_of, url_of
-from tests.factories import staff, thread
+from tests.factories import staff, talk, thread
 
 pytestmark = pytest.mark.django_db
 
@@ -138,3 +138,21 @@ class TestTenants:
         theirs = answered(Tenant.objects.create(name="Kestrel"))
 
         assert str(theirs.pk) not in page_of(operator(tenant, *EVERYTHING), ours)
+
+
+class TestWhatMayNotBeSeen:
+    def test_runs_and_opinions_need_their_own_permissions(self, tenant: Tenant) -> None:
+        row = thread(tenant, *talk(1))
+        answer = last_message(row)
+        answer.add_feedback({"rating": "down", "comment": "Wrong parcel"}, "ana")
+        run = Run(tenant_id=tenant.pk, thread_id=str(row.pk), model="m", status="completed", ended_at=NOW)
+        Run.objects.insert([run])
+        Message.objects.filter(pk=answer.pk).update(run_id=str(run.pk))
+
+        reader = page_of(operator(tenant, "view_chatthread"), row)
+        reviewer = page_of(operator(tenant, "view_chatthread", "view_feedback", "view_run"), row)
+
+        assert "Wrong parcel" not in reader
+        assert str(run.pk) not in reader
+        assert "Wrong parcel" in reviewer
+        assert str(run.pk) in reviewer

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from ai.exceptions import Conflict, NotFound
-from ai.models import ChatThread, Feedback, Message, SearchDocument, Tenant
+from ai.models import ChatThread, DataSource, Feedback, Message, SearchDocument, Tenant
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -164,3 +164,25 @@ class TestSaveMessageInfo:
         message.refresh_from_db()
         assert message.data == {"source": "widget", "feedback": {"user_id": "ana", "feedback": "up"}}
         assert Feedback.objects.get().rating == "up"
+
+
+class TestAttachments:
+    def test_of_a_merged_message_are_kept_or_refused(self, tenant: Tenant) -> None:
+        thread = factories.thread(tenant)
+        file = DataSource.objects.add_file(b"hello", "note.txt")
+        said = {"id": str(uuid4()), "role": "user", "content": "See"}
+        Message.objects.create_or_update(said, thread.pk)
+
+        Message.objects.create_or_update({**said, "attachments": [{"file_id": file.file_id}]}, thread.pk)
+
+        thread.refresh_from_db()
+        assert thread.has_files
+        with pytest.raises(NotFound, match="No file found"):
+            Message.objects.create_or_update({**said, "attachments": [{"file_id": "file-nope"}]}, thread.pk)
+
+    def test_a_thread_of_another_tenant_than_the_one_named_is_not_found(self, tenant: Tenant) -> None:
+        thread = factories.thread(tenant)
+
+        with pytest.raises(NotFound):
+            Message.objects.create_message({"role": "user", "content": "Hi"}, thread.pk, uuid4())
+        assert not Message.objects.exists()

@@ -106,6 +106,7 @@ def show(admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
             "replay": admin.has_replay_permission(request),
             "retitle": admin.has_retitle_permission(request),
             "rate": user.has_perm("ai.add_feedback"),
+            "feedback": user.has_perm("ai.view_feedback") or user.has_perm("ai.add_feedback"),
             "runs": user.has_perm("ai.view_run"),
             "files": user.has_perm("ai.view_datasource"),
             "messages": user.has_perm("ai.view_message"),
