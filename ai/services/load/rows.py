@@ -21,7 +21,7 @@ from ai.services.load.sizes import Kind
 from ai.stores.content import preview, searchable
 
 #: Threads answered by this console, with runs and steps; the others were imported.
-ANSWERED_HERE = 1 / 3
+ANSWERED_HERE = 0.25
 TITLED = 0.70
 CHARACTERS_PER_TOKEN = 4
 TOOLS = json.dumps([{"type": "function", "function": {"name": name}} for name in vocabulary.TOOLS[:3]])

@@ -9,8 +9,8 @@ from functools import partial
 from ai.services.load import vocabulary
 from ai.services.load.sizes import Kind
 
-RIVER_WORDS = 150_000
-RIVER_LINES = 30_000
+RIVER_WORDS = 100_000
+RIVER_LINES = 10_000
 FENCE_CHARACTERS = 60
 
 
