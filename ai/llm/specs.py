@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -35,6 +36,21 @@ PROVIDERS = tuple(KEY_VARIABLES)
 
 #: Servers that commonly ask for no key, and Bedrock, which also takes AWS's other credentials.
 KEYLESS = frozenset({"openai-compatible", "ollama", "local", "bedrock"})
+
+_VENDORS_KEYS = frozenset(name for names in KEY_VARIABLES.values() for name in names)
+_KEY_NAME = re.compile(r"[A-Z][A-Z0-9_]*_(?:KEY|TOKEN)")
+_NOT_A_MODELS = re.compile(r"(?:AI|AWS|CACHE|CELERY|CONSOLE|DATABASE|DJANGO)_|.*(?:SECRET|PRIVATE|PASSWORD)")
+
+
+def may_hold_key(variable: str) -> bool:
+    """Whether an environment variable of this name may be sent to a model's server as its key.
+
+    A vendor's usual name, or one that ends in `_KEY` or `_TOKEN` and is no secret of the installation itself.
+    """
+    if variable in _VENDORS_KEYS:
+        return True
+    return bool(_KEY_NAME.fullmatch(variable)) and not _NOT_A_MODELS.match(variable)
+
 
 _URL_VARIABLES = {"azure": "AZURE_OPENAI_ENDPOINT", "ollama": "OLLAMA_BASE_URL"}
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from typing import Any, ClassVar
 
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 
+from ai.exceptions import InvalidInput
 from ai.llm import ModelSpec
+from ai.llm.specs import may_hold_key
 from ai.models import secrets
 from ai.models.base import Record
 
@@ -27,6 +30,11 @@ PROVIDERS = (
     ("openrouter", "OpenRouter"),
     ("ollama", "Ollama"),
     ("local", "Embedded model"),
+)
+
+NO_KEY_NAME = (
+    "The key's environment variable is named like OPENAI_API_KEY: in capitals, ending in _API_KEY, _KEY or _TOKEN, and none "
+    "that holds a secret of the installation itself."
 )
 
 
@@ -89,12 +97,25 @@ class LanguageModel(Record):
     def __str__(self) -> str:
         return self.alias
 
+    def clean(self) -> None:
+        """Refuse to send any variable of the environment to a model's server but one that holds a key for it."""
+        super().clean()
+        if self.api_key_env and not may_hold_key(self.api_key_env):
+            raise ValidationError({"api_key_env": NO_KEY_NAME})
+
     def set_api_key(self, plain: str) -> None:
         """Store the key encrypted, or forget it when empty; the caller saves."""
         self.encrypted_key = secrets.encrypt(plain.strip())
 
     def spec(self) -> ModelSpec:
-        """What `ai.llm` needs, the key in clear: never show or log it."""
+        """What `ai.llm` needs, the key in clear: never show or log it.
+
+        Raises:
+            InvalidInput: the environment variable that the row names may not hold its key.
+            Misconfigured: the stored key cannot be read.
+        """
+        if self.api_key_env and not may_hold_key(self.api_key_env):
+            raise InvalidInput(NO_KEY_NAME)
         key = secrets.decrypt(self.encrypted_key) or (os.environ.get(self.api_key_env, "") if self.api_key_env else "")
         return ModelSpec(
             alias=self.alias,

@@ -12,8 +12,9 @@ from django.db import transaction
 
 from ai import llm
 from ai.exceptions import InvalidInput, ModelError, NotFound
-from ai.llm.specs import KEY_VARIABLES, KEYLESS
+from ai.llm.specs import KEY_VARIABLES, KEYLESS, may_hold_key
 from ai.models import LanguageModel
+from ai.models.language_models import NO_KEY_NAME
 from ai.services import audit, permissions
 
 #: Providers that need an address of their own.
@@ -36,7 +37,7 @@ def key_status(row: LanguageModel) -> str:
     if row.encrypted_key:
         return "stored"
     named = [row.api_key_env] if row.api_key_env else list(KEY_VARIABLES.get(row.provider, ()))
-    if any(os.environ.get(name) for name in named):
+    if any(may_hold_key(name) and os.environ.get(name) for name in named):
         return "from environment"
     return "not needed" if row.provider in KEYLESS and not row.api_key_env else "missing"
 
@@ -47,6 +48,8 @@ def check(row: LanguageModel) -> None:
         raise InvalidInput("This provider needs a base URL, such as https://host/v1.")
     if row.base_url:
         llm.check_url(row.base_url)
+    if row.api_key_env and not may_hold_key(row.api_key_env):
+        raise InvalidInput(NO_KEY_NAME)
     if not isinstance(row.settings, dict):
         raise InvalidInput("The settings are a JSON object, such as {“temperature”: 0.2}.")
 

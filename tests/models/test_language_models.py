@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test import override_settings
 
-from ai.exceptions import Misconfigured
+from ai.exceptions import InvalidInput, Misconfigured
 from ai.models import LanguageModel, secrets
 from ai.models.language_models import find_spec
 from tests import factories
@@ -42,6 +43,44 @@ class TestApiKey:
 
         assert spec is not None
         assert spec.api_key == "sk-env"
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "SECRET_KEY",
+            "AI_SECRETS_KEY",
+            "DJANGO_API_KEY",
+            "CONSOLE_TOKEN",
+            "DATABASE_KEY",
+            "CELERY_TOKEN",
+            "CACHE_KEY",
+            "AWS_SECRET_ACCESS_KEY",
+            "TLS_PRIVATE_KEY",
+            "secret_key",
+            "DATABASE_URL",
+            "PATH",
+            "X_KEY\n",
+        ],
+    )
+    def test_is_never_a_secret_of_the_installation(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+        monkeypatch.setenv(name, "the installation's own")
+        row = factories.language_model(alias="fast", api_key_env=name)
+
+        with pytest.raises(ValidationError, match="holds a secret of the installation"):
+            row.full_clean()
+        with pytest.raises(InvalidInput, match="holds a secret of the installation"):
+            find_spec("fast")
+
+    @pytest.mark.parametrize(
+        "name", ["OPENAI_API_KEY", "AWS_BEARER_TOKEN_BEDROCK", "HF_TOKEN", "CO_API_KEY", "FAST_KEY", "GATEWAY_2_TOKEN"]
+    )
+    def test_is_under_any_other_name_of_a_key(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+        monkeypatch.setenv(name, "sk-env")
+        row = factories.language_model(alias="fast", api_key_env=name)
+
+        row.full_clean()
+
+        assert row.spec().api_key == "sk-env"
 
     def test_rotates(self) -> None:
         with override_settings(AI_SECRETS_KEY=OLD):

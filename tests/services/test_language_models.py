@@ -44,6 +44,7 @@ class TestAdd:
             ({"provider": "azure"}, "base URL"),
             ({"base_url": "http://192.168.1.1/v1"}, "AI_PRIVATE_MODEL_HOSTS"),
             ({"settings": [1]}, "JSON object"),
+            ({"api_key_env": "SECRET_KEY"}, "secret of the installation"),
         ],
     )
     def test_says_what_is_wrong(self, values: dict[str, Any], words: str) -> None:
@@ -51,6 +52,14 @@ class TestAdd:
 
         with pytest.raises(InvalidInput, match=words):
             language_models.add(**given, **BY)
+
+    def test_refuses_a_secret_of_the_installation_as_the_key_at_every_door(self) -> None:
+        row = factories.language_model(api_key_env="SECRET_KEY")
+
+        with pytest.raises(InvalidInput, match="secret of the installation"):
+            language_models.save(row=row, **BY)
+        with pytest.raises(InvalidInput, match="secret of the installation"):
+            language_models.test(row=row, **BY)
 
     def test_needs_the_permission(self) -> None:
         with pytest.raises(Forbidden):
@@ -64,6 +73,9 @@ class TestKeys:
         monkeypatch.setenv("OPENAI_API_KEY", "x")
         assert language_models.key_status(row) == "from environment"
         row.api_key_env = "MY_KEY"
+        assert language_models.key_status(row) == "missing"
+        monkeypatch.setenv("SECRET_KEY", "x")
+        row.api_key_env = "SECRET_KEY"
         assert language_models.key_status(row) == "missing"
         row.set_api_key("sk")
         assert language_models.key_status(row) == "stored"
@@ -131,6 +143,7 @@ class TestCommand:
             (["--base-url", "ftp://x"], "base_url|http"),
             (["--model-settings", "{"], "no JSON"),
             ([], "base URL"),
+            (["--base-url", "https://example.com/v1", "--api-key-env", "DATABASE_URL"], "named like OPENAI_API_KEY"),
         ],
     )
     def test_says_what_is_wrong(self, more: list[str], words: str) -> None:
