@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -100,7 +100,13 @@ class LanguageModelAdmin(ConsoleAdmin):
 
     def save_model(self, request: HttpRequest, obj: LanguageModel, form: Any, change: Any) -> None:
         """Through the service."""
-        language_models.save(row=obj, api_key=form.key(), by=request.user, at=timezone.now())
+        had_key, key = bool(obj.encrypted_key), form.key()
+        language_models.save(row=obj, api_key=key, by=request.user, at=timezone.now())
+        if had_key and key is None and not obj.encrypted_key:
+            said = (
+                f"“{obj.alias}” goes to another server now, so its stored API key was forgotten. Enter the key again."
+            )
+            messages.warning(request, said)
 
     def delete_model(self, request: HttpRequest, obj: LanguageModel) -> None:
         """Through the service."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from asgiref.sync import async_to_sync
 from django.core.exceptions import ValidationError
@@ -58,6 +59,8 @@ def check(row: LanguageModel) -> None:
 def save(*, row: LanguageModel, by: Any, at: datetime, api_key: str | None = None) -> LanguageModel:
     """Write a language model.
 
+    A stored key goes only where it was meant to: with another provider or another server it is forgotten.
+
     Args:
         api_key: None leaves the stored key as it is, an empty text forgets it.
 
@@ -68,13 +71,23 @@ def save(*, row: LanguageModel, by: Any, at: datetime, api_key: str | None = Non
     new = row._state.adding
     permissions.require(by, "ai.add_languagemodel" if new else "ai.change_languagemodel")
     check(row)
+    before = None if new else LanguageModel.objects.select_for_update().filter(pk=row.pk).first()
     if api_key is not None:
         row.set_api_key(api_key)
+    elif before is not None:
+        row.encrypted_key = before.encrypted_key if _place(before) == _place(row) else ""
     row.save()
-    key = "kept" if api_key is None else "stored" if api_key else "forgotten"
+    lost = before is not None and bool(before.encrypted_key) and not row.encrypted_key
+    key = "stored" if api_key else "forgotten" if lost or api_key is not None else "kept"
     action = "language_model.added" if new else "language_model.changed"
     audit.record(action, target=row, by=by, at=at, alias=row.alias, provider=row.provider, key=key)
     return row
+
+
+def _place(row: LanguageModel) -> tuple[object, ...]:
+    """Whose server gets the key."""
+    parts = urlsplit(row.base_url)
+    return row.provider, parts.scheme.lower(), parts.hostname, parts.port
 
 
 @transaction.atomic

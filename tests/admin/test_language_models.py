@@ -58,6 +58,16 @@ class TestKeys:
         row.refresh_from_db()
         assert row.encrypted_key == ""
 
+    def test_are_forgotten_when_the_server_changes(self, root: Client) -> None:
+        row = world.model_named()
+        url = f"/admin/ai/languagemodel/{row.pk}/change/"
+
+        response = root.post(url, form(alias="fast", base_url="https://elsewhere.example.com/v1"), follow=True)
+
+        row.refresh_from_db()
+        assert row.encrypted_key == ""
+        assert "its stored API key was forgotten" in response.content.decode()
+
     def test_a_failed_form_does_not_send_the_key_back(self, root: Client) -> None:
         html = root.post("/admin/ai/languagemodel/add/", form(alias="not allowed!", api_key=KEY)).content.decode()
 

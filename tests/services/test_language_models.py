@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
 from typing import Any
@@ -80,6 +80,52 @@ class TestKeys:
         row.set_api_key("sk")
         assert language_models.key_status(row) == "stored"
         assert language_models.key_status(LanguageModel(alias="l", provider="local", model="m")) == "not needed"
+
+    @pytest.mark.parametrize(
+        ("values", "kept"),
+        [
+            ({"model": "gpt-4.1"}, True),
+            ({"base_url": "https://models.example.com/v2"}, True),
+            ({"base_url": "https://elsewhere.example.com/v1"}, False),
+            ({"base_url": "https://models.example.com:8443/v1"}, False),
+            ({"base_url": "http://models.example.com/v1"}, False),
+            ({"base_url": ""}, False),
+            ({"provider": "anthropic"}, False),
+        ],
+    )
+    def test_goes_nowhere_else_than_it_was_meant_to(self, values: dict[str, str], kept: bool) -> None:
+        given = {"alias": "fast", "provider": "openai", "model": "m", "base_url": "https://models.example.com/v1"}
+        row, _ = language_models.add(**given, **BY)
+        language_models.set_key(row=row, api_key="sk-1", **BY)
+
+        language_models.add(**{**given, **values}, by=actors.SYSTEM, at=NOW + timedelta(minutes=1))
+
+        assert bool(LanguageModel.objects.get().encrypted_key) is kept
+        with tenancy.everything(reason="test"):
+            last = AuditEntry.objects.order_by("at").last()
+        assert last
+        assert last.data["key"] == ("kept" if kept else "forgotten")
+
+    def test_is_that_of_the_saved_row_not_of_an_older_copy(self) -> None:
+        old = factories.language_model(base_url="https://old.example.com/v1")
+        language_models.set_key(row=old, api_key="sk-old", **BY)
+        copy = LanguageModel.objects.get()
+        old.base_url = "https://new.example.com/v1"
+        language_models.save(row=old, **BY)
+
+        copy.base_url = "https://new.example.com/v1"
+        language_models.save(row=copy, **BY)
+
+        assert LanguageModel.objects.get().encrypted_key == ""
+
+    def test_comes_along_when_it_is_given_anew(self) -> None:
+        row = factories.language_model()
+        language_models.set_key(row=row, api_key="sk-1", **BY)
+        row.base_url = "https://elsewhere.example.com/v1"
+
+        language_models.save(row=row, api_key="sk-2", **BY)
+
+        assert LanguageModel.objects.get().spec().api_key == "sk-2"
 
     def test_rotation_encrypts_under_the_newest(self, settings: Any) -> None:
         old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
