@@ -13,7 +13,7 @@ from uuid import UUID
 from asgiref.sync import async_to_sync
 from django.db import transaction
 
-from ai import conf, dispatch, ids, llm
+from ai import conf, dispatch, ids, llm, tenancy
 from ai.exceptions import InvalidInput, NotFound
 from ai.models import ChatThread, Job, JobItem, Message
 from ai.models.jobs import JobStatus
@@ -81,7 +81,7 @@ def find(text: str) -> str:
     alias = conf.current().title_model
     if alias and text.strip():
         try:
-            title = async_to_sync(_by_alias)(alias, text)
+            title = async_to_sync(_by_spec)(llm.spec(alias), text)
         except Exception as error:  # noqa: BLE001 - a title is never worth a failure; the rule always has one
             log.warning("The title model %s gave no title: %s", alias, llm.translate(error).message)
         else:
@@ -90,9 +90,9 @@ def find(text: str) -> str:
     return by_rule(text)
 
 
-async def _by_alias(alias: str, text: str) -> str:
+async def _by_spec(spec: llm.ModelSpec, text: str) -> str:
     try:
-        return await by_model(text, model=llm.resolve(alias))
+        return await by_model(text, model=llm.resolve(spec))
     finally:
         await llm.aclose()
 
@@ -142,7 +142,8 @@ def request(*, thread_ids: Iterable[UUID], by: Any, at: datetime) -> Job:
     Raises:
         Forbidden.
         NotFound: none of the threads exists for `by`.
-        InvalidInput: there are more than 10,000.
+        InvalidInput: there are more than 10,000, or they are of several tenants and `by` does not see all tenants: such a
+            job belongs to none of them.
     """
     permissions.require(by, "ai.retitle_chatthread")
     keys = list(dict.fromkeys(thread_ids))
@@ -152,6 +153,8 @@ def request(*, thread_ids: Iterable[UUID], by: Any, at: datetime) -> Job:
     if not threads:
         raise NotFound
     tenants = {thread.tenant_id for thread in threads}
+    if len(tenants) > 1 and tenancy.current().tenants is not None:
+        raise InvalidInput("Choose threads of one tenant.")
     job = Job(
         kind=KIND,
         title=f"Retitle {len(threads):,} thread{'s' * (len(threads) != 1)}",

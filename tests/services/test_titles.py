@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from ai import ids, tenancy
 from ai.exceptions import Forbidden, InvalidInput, NotFound
-from ai.models import AuditEntry, ChatThread, Job, JobItem, SearchDocument, Tenant, ThreadTag
+from ai.models import AuditEntry, ChatThread, Job, JobItem, LanguageModel, SearchDocument, Tenant, ThreadTag
 from ai.services import actors, titles
 from ai.tasks.titles import trim_and_tag_thread_title_task
 from tests import factories
+from tests.fakes.vendors import Call, Recorded, Reply, VendorServer
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
@@ -70,6 +71,34 @@ class TestByModel:
         settings.AI_TITLE_MODEL = "no-such-model"
 
         assert titles.find("How do tides work? Tell me.") == "How do tides work?"
+
+
+@pytest.mark.django_db
+class TestTitleModel:
+    def test_writes_the_title(self, scripted: VendorServer, tenant: Tenant, settings: Any) -> None:
+        settings.AI_TITLE_MODEL = "scripted"
+        scripted.script(_end_task, _end_task)
+        made = [factories.thread(tenant, {"role": "user", "content": f"How do I cancel {n}?"}) for n in range(2)]
+
+        job = titles.request(thread_ids=[thread.pk for thread in made], by=actors.SYSTEM, at=NOW)
+        titles.carry_on(job_id=job.pk, worker="w", now=lambda: NOW)
+
+        assert set(ChatThread.objects.values_list("name", flat=True)) == {"Cancelling a subscription"}
+        assert len(scripted.requests) == 2
+
+    def test_that_is_disabled_leaves_it_to_the_rule(self, scripted: VendorServer, settings: Any) -> None:
+        settings.AI_TITLE_MODEL = "scripted"
+        LanguageModel.objects.update(is_enabled=False)
+
+        assert titles.find("How do I cancel?") == "How do I cancel?"
+        assert not scripted.requests
+
+
+def _end_task(request: Recorded) -> Reply:
+    """What a model does to end Marvin's task."""
+    tool = request.json["tools"][0]["function"]
+    name = next(iter(tool["parameters"]["properties"]))
+    return Reply(chunks=(), calls=(Call(tool["name"], json.dumps({name: "Cancelling a subscription"})),))
 
 
 def _model(answer: str) -> Any:
@@ -171,3 +200,14 @@ class TestJob:
             titles.request(thread_ids=[ids.new()], by=actors.SYSTEM, at=NOW)
         with pytest.raises(InvalidInput):
             titles.request(thread_ids=[ids.new() for _ in range(10_001)], by=actors.SYSTEM, at=NOW)
+
+    def test_is_of_one_tenant_unless_its_asker_sees_all(self, tenant: Tenant) -> None:
+        other = factories.tenant()
+        keys = [factories.thread(owner).pk for owner in (tenant, other)]
+
+        with tenancy.scope(tenant.pk, other.pk), pytest.raises(InvalidInput, match="threads of one tenant"):
+            titles.request(thread_ids=keys, by=actors.SYSTEM, at=NOW)
+        with tenancy.scope(tenant.pk, other.pk):
+            assert titles.request(thread_ids=keys[:1], by=actors.SYSTEM, at=NOW).tenant_id == tenant.pk
+        with tenancy.everything(reason="test"):
+            assert titles.request(thread_ids=keys, by=actors.SYSTEM, at=NOW).total == 2
