@@ -135,7 +135,7 @@ def spec(alias: str) -> ModelSpec:
     """What `alias` stands for: a stored model, else `provider:model` in pydantic-ai's notation.
 
     Raises:
-        NotFound: it is neither; the message lists the providers.
+        NotFound: it is neither, and the message lists the providers; or the stored model is disabled.
     """
     if stored := _source(alias):
         return stored

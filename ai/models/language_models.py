@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 
-from ai.exceptions import InvalidInput
+from ai.exceptions import InvalidInput, NotFound
 from ai.llm import ModelSpec
 from ai.llm.specs import may_hold_key
 from ai.models import secrets
@@ -133,6 +133,12 @@ class LanguageModel(Record):
 
 
 def find_spec(alias: str) -> ModelSpec | None:
-    """The enabled row with this alias, as `ai.llm` wants it; None when there is none."""
-    row: Any = LanguageModel.objects.enabled().filter(alias=alias).first()
+    """The row with this alias, as `ai.llm` wants it; None when there is none.
+
+    Raises:
+        NotFound: it is disabled. An alias such as "openai:gpt-4o" must not reach the provider in spite of that.
+    """
+    row: Any = LanguageModel.objects.filter(alias=alias).first()
+    if row and not row.is_enabled:
+        raise NotFound(f"“{alias}” is disabled. Enable it in the admin's list of language models, or choose another.")
     return row.spec() if row else None

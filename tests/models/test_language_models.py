@@ -10,7 +10,8 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test import override_settings
 
-from ai.exceptions import InvalidInput, Misconfigured
+from ai import llm
+from ai.exceptions import InvalidInput, Misconfigured, NotFound
 from ai.models import LanguageModel, secrets
 from ai.models.language_models import find_spec
 from tests import factories
@@ -108,8 +109,13 @@ class TestApiKey:
 
 @pytest.mark.django_db
 class TestFindSpec:
-    def test_finds_enabled_rows_only(self) -> None:
-        factories.language_model(alias="off", is_enabled=False)
-
-        assert find_spec("off") is None
+    def test_finds_nothing_where_there_is_no_row(self) -> None:
         assert find_spec("nowhere") is None
+
+    def test_a_disabled_row_is_not_passed_by(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-env")
+        factories.language_model(alias="openai:gpt-4o", is_enabled=False)
+
+        with pytest.raises(NotFound, match="“openai:gpt-4o” is disabled"):
+            llm.spec("openai:gpt-4o")
+        assert llm.spec("openai:gpt-4.1").model == "gpt-4.1"
