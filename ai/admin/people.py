@@ -1,10 +1,11 @@
-"""Users and groups, in Unfold's forms; whoever is no superuser cannot make one, nor touch one."""
+"""Users and groups, in Unfold's forms, for superusers alone: whoever changes an account can become its owner."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth import get_user_model
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
@@ -14,15 +15,32 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from ai.admin.parts.base import ActionChoices
 
-admin.site.unregister(User)
-admin.site.unregister(Group)
 
-#: Only a superuser gives power away.
-POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
+class SuperusersOnly:
+    """Goes before the page's class. Permissions do not open it: accounts belong to no tenant, and to every one."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Superusers only."""
+        return _is_superuser(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Superusers only."""
+        return _is_superuser(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Superusers only."""
+        return _is_superuser(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Superusers only; so it is with passwords."""
+        return _is_superuser(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Superusers only."""
+        return _is_superuser(request)
 
 
-@admin.register(User)
-class UserAdmin(ActionChoices, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class UserAdmin(SuperusersOnly, ActionChoices, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     """Accounts."""
 
     form = UserChangeForm
@@ -35,46 +53,28 @@ class UserAdmin(ActionChoices, DjangoUserAdmin, ModelAdmin):  # type: ignore[typ
     show_full_result_count = False
     ordering = ("username", "pk")
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Superusers are changed by superusers."""
-        if obj is not None and obj.is_superuser and not request.user.is_superuser:
-            return False
-        return bool(super().has_change_permission(request, obj))
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Superusers are deleted by superusers."""
-        if obj is not None and obj.is_superuser and not request.user.is_superuser:
-            return False
-        return bool(super().has_delete_permission(request, obj))
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """What gives power is read-only to all but superusers."""
-        fixed = tuple(super().get_readonly_fields(request, obj))
-        return fixed if request.user.is_superuser else (*fixed, *POWERS)
-
-    def get_queryset(self, request: HttpRequest) -> Any:
-        """Every account; superusers only to superusers."""
-        rows = super().get_queryset(request)
-        return rows if request.user.is_superuser else rows.filter(is_superuser=False)
-
-
-@admin.register(Group)
-class GroupAdmin(ActionChoices, DjangoGroupAdmin, ModelAdmin):
-    """Roles: sets of permissions. Only superusers change them."""
+class GroupAdmin(SuperusersOnly, ActionChoices, DjangoGroupAdmin, ModelAdmin):
+    """Roles: sets of permissions."""
 
     list_fullwidth = True
     compressed_fields = True
     show_full_result_count = False
     ordering = ("name", "pk")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Superusers only."""
-        return bool(request.user.is_superuser)
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Superusers only."""
-        return bool(request.user.is_superuser)
+def _is_superuser(request: HttpRequest) -> bool:
+    user: Any = request.user
+    return bool(user.is_active and user.is_superuser)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Superusers only."""
-        return bool(request.user.is_superuser)
+
+def _replace(model: Any, page: Any) -> None:
+    """Put `page` where Django has its own; a project that has none there keeps none."""
+    if admin.site.is_registered(model):
+        admin.site.unregister(model)
+        admin.site.register(model, page)
+
+
+if get_user_model() is User:  # a project with users of its own has pages of its own for them
+    _replace(User, UserAdmin)
+_replace(Group, GroupAdmin)
