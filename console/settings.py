@@ -256,5 +256,8 @@ LOGGING = {
 
 # -- The app: `AI_*` from the environment, as it stands; `ai.conf` converts and checks
 AI_CELERY_APP = "console.celery.app"
+if PRODUCTION:
+    # Next to a server that others use, nothing private is a model unless somebody says so.
+    AI_PRIVATE_MODEL_HOSTS: list[str] = []
 AI_SECRETS_KEY = os.environ.get("AI_SECRETS_KEY") or keys.kept(HOME / "ai_secrets_key", keys.fernet_key)
 globals().update({name: value for name, value in os.environ.items() if name.startswith("AI_") and value})

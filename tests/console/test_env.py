@@ -49,6 +49,15 @@ class TestProduction:
 
         assert ended.stdout.strip() == "[False, True, True, True, 31536000, ['console.example.com', 'www.example.com']]"
 
+    def test_calls_no_model_at_a_private_address_unless_told(self, tmp_path: Path) -> None:
+        name = "AI_PRIVATE_MODEL_HOSTS"
+        unset, empty = (settings(tmp_path, f"s.{name}", **SECRETS, **more) for more in ({}, {name: ""}))
+        told = settings(tmp_path, f"s.{name}", **SECRETS, AI_PRIVATE_MODEL_HOSTS="models.internal")
+        embedded = settings(tmp_path, f"hasattr(s, '{name}')")
+
+        assert (unset.stdout, empty.stdout, told.stdout) == ("[]\n", "[]\n", "models.internal\n")
+        assert embedded.stdout == "False\n"
+
     def test_keeps_no_secret_of_its_own(self, tmp_path: Path) -> None:
         settings(tmp_path, "1", **SECRETS)
 
