@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -9,8 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from django.db import Error as DatabaseFault
+
 from ai import conf, llm, tenancy
-from ai.exceptions import AIError
+from ai.exceptions import AIError, ModelError
 from ai.models import Message, Run, RunStep
 from ai.runner import tools
 from ai.runner.order import Limits, Order
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
     from ai.llm import ModelSpec
+
+log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
@@ -87,7 +92,7 @@ def load(runs: Sequence[Run]) -> list[Work]:
     with scope_of(runs):
         messages, steps = _messages(runs), _recorded_steps(runs)
         specs = {alias: _spec(alias) for alias in {run.model for run in runs}}
-        return [_work(run, messages[str(run.thread_id)], steps[run.replay_of], specs[run.model]) for run in runs]
+        return [_tried(run, messages[str(run.thread_id)], steps[run.replay_of], specs[run.model]) for run in runs]
 
 
 def _spec(alias: str) -> ModelSpec | AIError:
@@ -95,6 +100,21 @@ def _spec(alias: str) -> ModelSpec | AIError:
         return llm.spec(alias)
     except AIError as error:
         return error
+    except DatabaseFault:
+        raise
+    except Exception as error:
+        log.exception("The model %s cannot be read.", alias)
+        return llm.translate(error)
+
+
+def _tried(run: Run, messages: list[tuple[int, Json]], steps: list[Json], spec: ModelSpec | AIError) -> Work:
+    """The run's work; one with data that nobody can read fails alone, not with all that were taken together."""
+    try:
+        return _work(run, messages, steps, spec)
+    except Exception:
+        log.exception("Run %s cannot be read.", run.pk)
+        problem = ModelError("The run or its conversation cannot be read; see the console's log.", code="server_error")
+        return Work(run=run, spec=None, history=[], tools=[], toolbox=tools.Live(), problem=problem)
 
 
 def _messages(runs: Sequence[Run]) -> dict[str, list[tuple[int, Json]]]:
@@ -130,10 +150,16 @@ def _work(run: Run, messages: list[tuple[int, Json]], steps: list[Json], spec: M
         box = tools.Recorded(recording, earlier=tools.recording_of(history))
         if run.replay_of is None:
             offered = offered or tools.offered_by([*history, *turn])
-    if (run.metadata or {}).get(OVERRIDES, {}).get("instructions"):
+    if overrides_of(run).get("instructions"):
         history = without_leading_instructions(history)
     found, problem = (None, spec) if isinstance(spec, AIError) else (spec, None)
     return Work(run=run, spec=found, history=history, tools=offered, toolbox=box, problem=problem)
+
+
+def overrides_of(run: Run) -> Json:
+    """What the replay was told to do otherwise; empty where the metadata is somebody's own."""
+    overrides = run.metadata.get(OVERRIDES) if isinstance(run.metadata, dict) else None
+    return overrides if isinstance(overrides, dict) else {}
 
 
 def without_leading_instructions(history: list[Json]) -> list[Json]:

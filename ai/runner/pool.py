@@ -18,7 +18,7 @@ from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.db import OperationalError, connection
+from django.db import Error, connection
 
 from ai import conf, llm
 from ai.models import Job, Run
@@ -42,6 +42,8 @@ SHOW_SECONDS = 0.1
 SHOW_AFTER_SECONDS = 0.3
 SHOWN_AT_ONCE = 10
 WRITE_TRIES = 6
+
+DROPPED = "%d results were dropped; their leases run out and the runs are executed again."
 
 
 class Pool:
@@ -119,9 +121,14 @@ class Pool:
 
     def _take(self, most: int) -> list[Work]:
         runs = list(self._source(most))
-        if jobs := {run.job_id for run in runs if run.job_id}:
-            Job.objects.begin(jobs, at=self._now())
-        return loading.load(runs) if runs else []
+        try:
+            if jobs := {run.job_id for run in runs if run.job_id}:
+                Job.objects.begin(jobs, at=self._now())
+            return loading.load(runs) if runs else []
+        except Exception:
+            with suppress(Error):  # else their leases run out
+                Run.objects.release(runs, at=self._now())
+            raise
 
     def _start(self) -> None:
         while self._ready and len(self._active) < self.concurrency and not self._stopping:
@@ -170,6 +177,8 @@ class Pool:
             batch, self._results, self._writing = self._results, [], True
             try:
                 await self._write_batch(batch)
+            except Exception:
+                log.exception(DROPPED, len(batch))
             finally:
                 self._writing = False
                 self._changed.set()
@@ -178,14 +187,14 @@ class Pool:
         for attempt in range(WRITE_TRIES):
             try:
                 written = await _in_database(lambda: results.write(batch, at=self._now()))
-            except OperationalError:
+            except results.AWAY:
                 log.warning("The database is away; %d results wait.", len(batch), exc_info=True)
                 await _in_database(connection.close)
                 await asyncio.sleep(0.2 * 2**attempt)
             else:
                 self.ended += len(written)
                 return
-        log.error("%d results were dropped; their leases run out and the runs are executed again.", len(batch))
+        log.error(DROPPED, len(batch))
 
     async def _watch(self) -> None:
         renewed, every = self._loop_time(), conf.current().run_lease_seconds / 5
@@ -197,8 +206,8 @@ class Pool:
             if held:
                 try:
                     cancelled, lost = await _in_database(self._look_at, held, due)
-                except OperationalError:
-                    log.warning("The database is away; leases are not renewed.", exc_info=True)
+                except Exception:  # above all: the database is away
+                    log.warning("Leases are not renewed; the next try is soon.", exc_info=True)
                     continue
                 renewed = self._loop_time() if due else renewed
                 self._end_some(cancelled, lost)

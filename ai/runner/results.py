@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from ai.exceptions import LeaseLost, ModelError
 from ai.models import ChatThread, Job, Message, Run, RunStep
@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 ANSWERED = (RunStatus.COMPLETED, RunStatus.INCOMPLETE)
+
+#: The database is away, which says nothing about what was to be written.
+AWAY = (OperationalError, InterfaceError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +51,16 @@ def of_failure(run: Run, error: ModelError) -> Result:
 def write(results: Sequence[Result], *, at: datetime) -> set[UUID]:
     """Write the results; the ids of the runs that had still been ours.
 
-    One result that the database refuses does not take the others with it: that run fails.
+    One result that cannot be stored, for whatever reason, does not take the others with it: that run fails.
 
     Raises:
-        OperationalError: the database is away; nothing was written.
+        OperationalError, InterfaceError: the database is away; nothing more was written.
     """
     try:
         return _write(results, at=at)
-    except OperationalError:
+    except AWAY:
         raise
-    except DatabaseError:
+    except Exception:
         if len(results) > 1:
             return set().union(*(write([result], at=at) for result in results))
         log.exception("The result of run %s cannot be stored.", results[0].run.pk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from decimal import Decimal
 from time import perf_counter
@@ -14,7 +15,13 @@ if TYPE_CHECKING:
 
     from ai.llm import ModelSpec
 
+log = logging.getLogger(__name__)
+
 _CENT_FRACTION = Decimal("0.00000001")
+
+#: What the columns of a run hold at most.
+MOST_TOKENS = 2**31 - 1
+MOST_COST = Decimal(1_000_000) - _CENT_FRACTION
 
 
 @dataclass(slots=True)
@@ -52,14 +59,27 @@ class Meter:
         return perf_counter() - self.begun
 
     def values(self) -> dict[str, Any]:
-        """The columns of a run that has ended now."""
+        """The columns of a run that has ended now; never more than they hold, whatever a provider counted."""
         first = None if self.first_token is None else round((self.first_token - self.begun) * 1000)
         return {
-            "prompt_tokens": self.prompt,
-            "completion_tokens": self.completion,
-            "cached_tokens": self.cached,
-            "total_tokens": self.prompt + self.completion,
-            "cost": None if self.cost is None else self.cost.quantize(_CENT_FRACTION),
+            "prompt_tokens": _held(self.prompt),
+            "completion_tokens": _held(self.completion),
+            "cached_tokens": _held(self.cached),
+            "total_tokens": _held(self.prompt + self.completion),
+            "cost": _cost(self.cost),
             "first_token_ms": first,
             "duration_ms": round((perf_counter() - self.begun) * 1000),
         }
+
+
+def _held(tokens: int) -> int:
+    return max(0, min(tokens, MOST_TOKENS))
+
+
+def _cost(cost: Decimal | None) -> Decimal | None:
+    if cost is None:
+        return None
+    if not cost.is_finite() or abs(cost) > MOST_COST:
+        log.warning("A run's cost of US$ %s cannot be true and is not kept; look at its model's price.", cost)
+        return None
+    return cost.quantize(_CENT_FRACTION)

@@ -15,6 +15,7 @@ from ai.exceptions import NotFound
 from ai.models import ChatThread, Message, Run, RunStep
 from ai.models.runs import RunStatus
 from ai.runner import live
+from ai.runner.loading import overrides_of
 from ai.stores.content import text_of, tool_calls_of
 
 Json = dict[str, Any]
@@ -136,7 +137,7 @@ def _answer(run: Run, said: Sequence[Json], *, before: Sequence[Json] = ()) -> A
         error_code=run.error_code,
         error_message=run.error_message,
         promoted_to=run.promoted_to,
-        overrides=tuple((run.metadata or {}).get("overrides") or ()),
+        overrides=tuple(overrides_of(run)),
     )
 
 
