@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
@@ -10,7 +11,7 @@ from uuid import UUID
 from django.db import IntegrityError, models, transaction
 from django.db.models import Count, F, Q
 
-from ai import conf
+from ai import conf, tenancy
 from ai.exceptions import Conflict
 from ai.models.base import TenantManager, TenantRecord
 
@@ -26,6 +27,13 @@ class JobStatus(models.TextChoices):
 
 
 OPEN = (JobStatus.QUEUED, JobStatus.RUNNING)
+
+
+def _everywhere() -> AbstractContextManager[Any]:
+    """The scope for counting: a job's runs are counted by its id, whatever tenant each is of."""
+    if tenancy.current().tenants is None:
+        return nullcontext()
+    return tenancy.everything(reason="counting a job's runs")
 
 
 class JobManager(TenantManager):
@@ -63,24 +71,33 @@ class JobManager(TenantManager):
 
     def count_ended(self, job_id: UUID, *, done: int, failed: int, at: datetime) -> None:
         """Count runs that ended, in the transaction that ended them; the last ones complete the job."""
-        mine = self.filter(pk=job_id)
-        mine.update(done=F("done") + done, failed=F("failed") + failed, modified=at)
-        over = mine.filter(status__in=OPEN, total__lte=F("done") + F("failed"))
-        over.update(status=JobStatus.COMPLETED, ended_at=at)
+        with _everywhere():
+            mine = self.filter(pk=job_id)
+            mine.update(done=F("done") + done, failed=F("failed") + failed, modified=at)
+            over = mine.filter(status__in=OPEN, total__lte=F("done") + F("failed"))
+            over.update(status=JobStatus.COMPLETED, ended_at=at)
 
     def recount(self, job_id: UUID, *, at: datetime) -> None:
         """Count the job's runs anew, after many of them ended at once.
 
         The job stays locked meanwhile, so that whoever ends a run at the same time counts it before or after, never twice.
+        Once none is left to wait for, runs that are gone with their threads have failed.
         """
         from ai.models.runs import FINAL, Run, RunStatus
 
-        with transaction.atomic():
-            if not self.select_for_update().filter(pk=job_id).exists():
+        answered = Q(status__in=[RunStatus.COMPLETED, RunStatus.INCOMPLETE])
+        ended = Q(status__in=FINAL)
+        with _everywhere(), transaction.atomic():
+            job = self.select_for_update().filter(pk=job_id).first()
+            if job is None:
                 return
-            ended = Run.objects.filter(job_id=job_id, status__in=FINAL)
-            answered = Q(status__in=[RunStatus.COMPLETED, RunStatus.INCOMPLETE])
-            counts = ended.aggregate(done=Count("pk", filter=answered), failed=Count("pk", filter=~answered))
+            counts = Run.objects.filter(job_id=job_id).aggregate(
+                done=Count("pk", filter=answered),
+                failed=Count("pk", filter=ended & ~answered),
+                active=Count("pk", filter=~ended),
+            )
+            if not counts.pop("active"):
+                counts["failed"] = max(counts["failed"], job.total - counts["done"])
             self.filter(pk=job_id).update(**counts)
             self.count_ended(job_id, done=0, failed=0, at=at)
 

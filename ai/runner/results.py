@@ -69,21 +69,29 @@ def write(results: Sequence[Result], *, at: datetime) -> set[UUID]:
 
 
 def _write(results: Sequence[Result], *, at: datetime) -> set[UUID]:
-    written = []
-    with scope_of(result.run for result in results), transaction.atomic():
-        for result in sorted(results, key=lambda result: result.run.pk):
-            try:
-                _settle(result, at=at)
-            except LeaseLost:
-                log.info("Run %s is no longer ours; its result was dropped.", result.run.pk)
-                continue
-            written.append(result)
-        RunStep.objects.write(_row(step, result.run) for result in written for step in result.steps)
-        for result in written:
-            if not result.run.is_replay and result.output:
-                _append(result, at=at)
+    with transaction.atomic():
+        with scope_of(result.run for result in results):
+            written = [result for result in sorted(results, key=_key) if _is_settled(result, at=at)]
+            RunStep.objects.write(_row(step, result.run) for result in written for step in result.steps)
+            for result in written:
+                if not result.run.is_replay and result.output:
+                    _append(result, at=at)
         _count(written, at=at)
     return {result.run.pk for result in written}
+
+
+def _key(result: Result) -> UUID:
+    key: UUID = result.run.pk
+    return key
+
+
+def _is_settled(result: Result, *, at: datetime) -> bool:
+    try:
+        _settle(result, at=at)
+    except LeaseLost:
+        log.info("Run %s is no longer ours; its result was dropped.", result.run.pk)
+        return False
+    return True
 
 
 def _settle(result: Result, *, at: datetime) -> None:

@@ -34,7 +34,8 @@ def cancel(*, job_id: UUID, by: Any, at: datetime) -> Job:
     job: Job | None = Job.objects.filter(pk=job_id).first()
     if job is None:
         raise NotFound(f"No job found with id '{job_id}'.")
-    Run.objects.cancel_job(job_id, at=at)
+    with tenancy.everything(reason="cancelling a job's runs"):
+        Run.objects.cancel_job(job_id, at=at)
     Job.objects.cancel(job_id, at=at)
     if job.kind == "replay":
         Job.objects.recount(job_id, at=at)

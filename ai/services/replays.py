@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from ai import dispatch, ids, llm
+from ai import dispatch, ids, llm, tenancy
 from ai.exceptions import Conflict, InvalidInput, NotFound
 from ai.models import ChatThread, Job, Message, Run
 from ai.models.runs import RunStatus
@@ -46,7 +46,8 @@ def request(
     Raises:
         Forbidden.
         NotFound: a thread, a run or a model does not exist for `by`.
-        InvalidInput: nothing to replay, too much to replay, or a temperature outside 0 to 2.
+        InvalidInput: nothing to replay, too much to replay, a temperature outside 0 to 2, or threads of several tenants
+            for somebody who does not see them all.
     """
     permissions.require(by, "ai.replay_run")
     kept = hashlib.sha256(f"{actors.id_of(by)}:{key}".encode()).hexdigest() if key else None
@@ -55,7 +56,8 @@ def request(
         return known
     aliases = _checked(targets, model_aliases, temperature)
     aims = aims_of(list(dict.fromkeys(targets)))
-    job, new = Job.objects.open_once(_job(aims, aliases, by=by, at=at, key=kept))
+    tenant_id = _tenant_of(aims)
+    job, new = Job.objects.open_once(_job(aims, aliases, tenant_id=tenant_id, by=by, at=at, key=kept))
     if not new:
         return job
     overrides = _overrides(instructions, temperature)
@@ -80,18 +82,28 @@ def _checked(targets: Sequence[Target], model_aliases: Sequence[str], temperatur
     return aliases
 
 
+def _tenant_of(aims: Sequence[Aim]) -> UUID | None:
+    """The job's tenant. One for several tenants is none's: only who sees everything sees it."""
+    tenants = {aim.tenant_id for aim in aims}
+    if len(tenants) > 1 and tenancy.current().tenants is not None:
+        raise InvalidInput("Choose threads of one tenant.")
+    return tenants.pop() if len(tenants) == 1 else None
+
+
 def _overrides(instructions: str | None, temperature: float | None) -> dict[str, Any]:
     given = {"instructions": instructions, "temperature": temperature}
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _job(aims: Sequence[Aim], aliases: Sequence[str], *, by: Any, at: datetime, key: str | None) -> Job:
+def _job(
+    aims: Sequence[Aim], aliases: Sequence[str], *, tenant_id: UUID | None, by: Any, at: datetime, key: str | None
+) -> Job:
     answers = "1 answer" if len(aims) == 1 else f"{len(aims):,} answers"
     return Job(
         kind=KIND,
         title=f"Replay {answers} on {', '.join(aliases)}"[:255],
         requested_by=actors.name_of(by),
-        tenant_id=aims[0].tenant_id,
+        tenant_id=tenant_id,
         key=key,
         total=len(aims) * len(aliases),
         data={"models": list(aliases)},

@@ -79,6 +79,27 @@ class TestReplay:
 
         assert Job.objects.count() == 1
 
+    @pytest.mark.timeout(60)
+    def test_waits_for_replays_of_several_tenants(self, thread: ChatThread) -> None:
+        other = factories.thread(factories.tenant(), *factories.talk(1))
+
+        with scripted_model():
+            said = replay(str(thread.pk), str(other.pk), "--model", "scripted", "--wait")
+
+        assert "Completed: 2 answered, 0 failed, of 2." in said
+
+    @pytest.mark.timeout(60)
+    def test_does_not_wait_for_a_thread_that_is_deleted(self, thread: ChatThread, tenant: Tenant) -> None:
+        gone = factories.thread(tenant, *factories.talk(1))
+
+        with scripted_model():
+            replay(str(thread.pk), str(gone.pk), "--model", "scripted", "--key", "nightly")
+            ChatThread.objects.delete_thread(gone.pk)
+            Job.objects.update(status="running")
+            said = replay(str(thread.pk), "--model", "scripted", "--key", "nightly", "--wait")
+
+        assert "Completed: 1 answered, 1 failed, of 2." in said
+
     @pytest.mark.parametrize("given", ["thread_" + "0" * 32, "nonsense"])
     def test_says_what_it_cannot_find(self, tenant: Tenant, given: str) -> None:
         factories.language_model(alias="scripted")

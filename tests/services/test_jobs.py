@@ -10,9 +10,10 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
+from ai import tenancy
 from ai.exceptions import Conflict, Forbidden, NotFound
-from ai.models import AuditEntry, ChatThread, Job, JobItem, Run, Tenant
-from ai.services import actors, jobs, replays, runs, titles
+from ai.models import AuditEntry, ChatThread, Job, JobItem, LanguageModel, Run, Tenant
+from ai.services import actors, jobs, replays, runs, titles, workers
 from tests import factories
 from tests.fakes.vendors import Reply
 from tests.runner.scripted import scripted_model
@@ -143,3 +144,69 @@ class TestCarryOn:
         job = self.carry_on(job)
 
         assert (job.status, job.failed) == ("completed", 2)
+
+
+class TestSettle:
+    def settle(self, job: Job) -> tuple[str, int, int]:
+        jobs.settle(job_ids=[job.pk], at=AT)
+        job.refresh_from_db()
+        return job.status, job.done, job.failed
+
+    def test_runs_that_are_gone_with_their_threads_have_failed(self, tenant: Tenant) -> None:
+        factories.language_model(alias="scripted")
+        job = replay(tenant, 3)
+        gone, kept, waiting = Run.objects.order_by("created", "pk")
+        ChatThread.objects.delete_thread(str(gone.thread_id))
+        Run.objects.filter(pk=kept.pk).update(status="completed", ended_at=AT)
+
+        assert self.settle(job) == ("queued", 1, 0)
+
+        Run.objects.filter(pk=waiting.pk).update(status="completed", ended_at=AT)
+        assert self.settle(job) == ("completed", 2, 1)
+
+    def test_a_worker_ends_a_job_whose_threads_are_all_gone(self, tenant: Tenant) -> None:
+        factories.language_model(alias="scripted")
+        job = replay(tenant, 2)
+        ChatThread.objects.delete_threads(ChatThread.objects.values_list("pk", flat=True))
+
+        with tenancy.everything(reason="as a worker"):
+            workers.sweep(at=AT)
+
+        job.refresh_from_db()
+        assert (job.status, job.done, job.failed) == ("completed", 0, 2)
+
+
+class TestSeveralTenants:
+    @pytest.fixture
+    def job(self, tenant: Tenant) -> Job:
+        factories.language_model(alias="scripted")
+        threads = [factories.thread(each, *factories.talk(1)) for each in (tenant, factories.tenant())]
+        targets = [replays.Target(thread.pk) for thread in threads]
+        with tenancy.everything(reason="as a superuser"):
+            return replays.request(targets=targets, model_aliases=["scripted"], by=actors.SYSTEM, at=AT)
+
+    def test_a_run_cancelled_by_one_tenant_counts(self, job: Job) -> None:
+        runs.cancel(run_id=Run.objects.get().pk, by=actors.SYSTEM, at=AT)
+
+        with tenancy.everything(reason="test"):
+            job.refresh_from_db()
+        assert (job.status, job.failed) == ("queued", 1)
+
+    def test_is_executed_counted_and_completed(self, job: Job) -> None:
+        LanguageModel.objects.all().delete()
+        with scripted_model():
+            assert runs.drain(worker="w", now=timezone.now) == 2
+
+        with tenancy.everything(reason="test"):
+            job.refresh_from_db()
+        assert (job.status, job.done) == ("completed", 2)
+
+    def test_is_cancelled_by_who_sees_everything(self, job: Job) -> None:
+        with pytest.raises(NotFound):
+            cancel(job)
+
+        with tenancy.everything(reason="as a superuser"):
+            cancelled = cancel(job)
+            assert set(Run.objects.values_list("status", flat=True)) == {"cancelled"}
+
+        assert (cancelled.status, cancelled.failed) == ("cancelled", 2)

@@ -167,6 +167,22 @@ class TestRequest:
         assert job.total == 6
         assert Run.objects.filter(job_id=job.pk).count() == 6
 
+    def test_of_several_tenants_is_for_who_sees_everything(self, thread: ChatThread) -> None:
+        factories.language_model(alias="scripted")
+        other = factories.thread(factories.tenant(), *TALK)
+        targets = [Target(thread.pk), Target(other.pk)]
+
+        with (
+            tenancy.scope(str(thread.tenant_id), str(other.tenant_id)),
+            pytest.raises(InvalidInput, match="one tenant"),
+        ):
+            ask(*targets)
+        with tenancy.everything(reason="as a superuser"):
+            job = ask(*targets)
+            assert set(Run.objects.values_list("tenant_id", flat=True)) == {thread.tenant_id, other.tenant_id}
+
+        assert (job.tenant_id, job.total) == (None, 2)
+
     def test_the_number_of_queries_does_not_grow_with_the_targets(
         self, tenant: Tenant, django_assert_max_num_queries: Any
     ) -> None:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from ai import ids, tenancy
 from ai.exceptions import AIError
 from ai.models import ChatThread, Job, Run, Tenant
-from ai.services import actors, replays, runs, workers
+from ai.services import actors, jobs, replays, runs, workers
 from ai.services.comparisons import text_of_answer
 
 POLL_SECONDS = 0.5
@@ -73,10 +73,10 @@ class Command(BaseCommand):
 
     def _wait(self, job: Job) -> None:
         while job.is_open:
-            if workers.is_any_alive(at=timezone.now()):
+            alive = workers.is_any_alive(at=timezone.now())
+            if alive or not runs.drain(worker=workers.this(), now=timezone.now, job_id=job.pk):
                 time.sleep(POLL_SECONDS)
-            else:
-                runs.drain(worker=workers.this(), now=timezone.now, job_id=job.pk)
+            jobs.settle(job_ids=[job.pk], at=timezone.now())
             job.refresh_from_db()
 
     def _report(self, job: Job, *, as_json: bool) -> None:
