@@ -141,6 +141,7 @@ class Feedback(TenantRecord):
         )
         indexes = (
             models.Index(fields=["-given_at", "-id"], name="ai_feedback_latest"),
+            models.Index(fields=["tenant_id", "-given_at", "-id"], name="ai_feedback_tenant_latest"),
             models.Index(fields=["tenant_id", "state", "-given_at"], name="ai_feedback_tenant_state"),
             models.Index(fields=["tenant_id", "rating", "-given_at"], name="ai_feedback_tenant_rating"),
             models.Index(fields=["thread_id"], name="ai_feedback_thread"),
