@@ -26,7 +26,7 @@ WEIGHTS = "SmolLM2-135M-Instruct.Q4_1.gguf"
 PARALLEL = 2
 CONTEXT_TOKENS = 8192
 """Of one conversation, as SmolLM2 was trained; two at a time take about 400 MB together."""
-ANSWER_TOKENS = 512
+ANSWER_TOKENS = 320
 """An answer ends here when the request sets no `max_tokens`: a small model may never stop by itself."""
 
 

@@ -30,6 +30,8 @@ def serve(order: dict[str, Any]) -> Any:
     for threads in (params.cpuparams, params.cpuparams_batch):
         threads.n_threads, threads.poll = order["threads"], 0
     params.verbosity = -1
+    # What a request does not set: little chance, and the same each time; a model this small loses its thread otherwise.
+    params.sampling.temp, params.sampling.seed = 0.3, 7
     # Threads that wait for each other in a busy loop collapse as soon as anything else wants a core: on two busy cores
     # one thread wrote a token in 80 ms, two took 300 to 900 ms. Reading the prompt gains from every core.
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

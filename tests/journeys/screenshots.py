@@ -65,7 +65,9 @@ def replay(page: Page, running: Console) -> None:
     page.get_by_role("link", name=re.compile("Replay on")).first.click()
     page.get_by_role("checkbox", name=re.compile("smollm2")).first.check()
     page.get_by_role("button", name=re.compile("Replay")).click()
-    page.get_by_role("region", name="Replay").get_by_text("Completed").wait_for(timeout=120_000)
+    page.get_by_role("region", name="Replay").get_by_text(re.compile("^(Completed|Incomplete)$")).wait_for(
+        timeout=120_000
+    )
     page.wait_for_timeout(500)
     save(page, "compare")
 

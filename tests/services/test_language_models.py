@@ -98,7 +98,8 @@ class TestKeys:
         row, _ = language_models.add(**given, **BY)
         language_models.set_key(row=row, api_key="sk-1", **BY)
 
-        language_models.add(**{**given, **values}, by=actors.SYSTEM, at=NOW + timedelta(minutes=1))
+        changed: dict[str, Any] = {**given, **values}
+        language_models.add(**changed, by=actors.SYSTEM, at=NOW + timedelta(minutes=1))
 
         assert bool(LanguageModel.objects.get().encrypted_key) is kept
         with tenancy.everything(reason="test"):
