@@ -3,6 +3,8 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+# Who asks for some of the tests may find none of them among the journeys.
+SOME = $(if $(PYTEST_ARGS),|| test $$? -eq 5)
 
 # A Python that the locks know, or else any newer one.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -16,7 +18,7 @@ PRODUCTION := CONSOLE_ENV_FILE=/dev/null CONSOLE_PRODUCTION=true ALLOWED_HOSTS=c
 	CONSOLE_HOME=$(VENV)/check-home
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test coverage check fix bench lock screenshots
+.PHONY: help install install-dev run test test-suite test-journeys coverage check fix bench lock screenshots
 
 help:
 	@echo "make run          start the console: web server and worker"
@@ -48,13 +50,19 @@ install-dev:
 run: install
 	@exec $(BIN)/python -m console.supervisor
 
-test: install-dev
-	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+test: test-suite test-journeys
+
+# A browser that is driven in step keeps an event loop of its own, which async tests cannot share: a process for each.
+test-suite: install-dev
+	$(BIN)/python -m pytest -n auto -m "not browser" $(PYTEST_ARGS) $(SOME)
+
+test-journeys: install-dev
+	$(BIN)/python -m pytest -m browser $(PYTEST_ARGS) $(SOME)
 
 # The same suite, slower, and which branches of the code it never took.
 coverage: install-dev
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n auto $(PYTEST_ARGS)
+	$(BIN)/coverage run -m pytest -n auto -m "not browser" $(PYTEST_ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -94,7 +94,8 @@ class TestKeys:
         ],
     )
     def test_goes_nowhere_else_than_it_was_meant_to(self, values: dict[str, str], kept: bool) -> None:
-        given = {"alias": "fast", "provider": "openai", "model": "m", "base_url": "https://models.example.com/v1"}
+        url = "https://models.example.com/v1"
+        given: dict[str, Any] = {"alias": "fast", "provider": "openai", "model": "m", "base_url": url}
         row, _ = language_models.add(**given, **BY)
         language_models.set_key(row=row, api_key="sk-1", **BY)
 
