@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 from ai.exceptions import ModelError, NotFound
 
@@ -50,6 +51,35 @@ def may_hold_key(variable: str) -> bool:
     if variable in _VENDORS_KEYS:
         return True
     return bool(_KEY_NAME.fullmatch(variable)) and not _NOT_A_MODELS.match(variable)
+
+
+#: Where a vendor's usual key belongs. At any other address it is not used: whoever may name an address must not thereby
+#: read a key of the environment.
+_HOMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "OPENAI_API_KEY": ("openai.com",),
+        "AZURE_OPENAI_API_KEY": ("azure.com",),
+        "ANTHROPIC_API_KEY": ("anthropic.com",),
+        "GOOGLE_API_KEY": ("googleapis.com",),
+        "GEMINI_API_KEY": ("googleapis.com",),
+        "MISTRAL_API_KEY": ("mistral.ai",),
+        "GROQ_API_KEY": ("groq.com",),
+        "CO_API_KEY": ("cohere.com",),
+        "AWS_BEARER_TOKEN_BEDROCK": ("amazonaws.com",),
+        "HF_TOKEN": ("huggingface.co", "huggingface.cloud"),
+        "OPENROUTER_API_KEY": ("openrouter.ai",),
+        "OLLAMA_API_KEY": ("ollama.com",),
+    }
+)
+
+
+def belongs_at(variable: str, base_url: str) -> bool:
+    """Whether the key in this environment variable may go to `base_url`: a vendor's usual one only to the vendor."""
+    if not base_url or variable not in _HOMES:
+        return True
+    address = urlsplit(base_url)
+    host = (address.hostname or "").rstrip(".")
+    return address.scheme == "https" and any(host == home or host.endswith(f".{home}") for home in _HOMES[variable])
 
 
 _URL_VARIABLES = {"azure": "AZURE_OPENAI_ENDPOINT", "ollama": "OLLAMA_BASE_URL"}
@@ -105,14 +135,19 @@ class ModelSpec:
             ModelError: there is none (`authentication_failed`); the message names the variable to set.
         """
         variables = KEY_VARIABLES.get(self.provider, ())
-        found = self.api_key or next((os.environ[name] for name in variables if os.environ.get(name)), "")
+        usual = (os.environ.get(name, "") for name in variables if belongs_at(name, self.base_url))
+        found = self.api_key or next(filter(None, usual), "")
         if not found and self.provider not in KEYLESS:
             raise ModelError(
-                f"There is no API key for {self.alias!r}: set the environment variable {variables[0]}, or store a key "
-                "with the language model in the admin.",
+                f"There is no API key for {self.alias!r}: {self._where_to_set(variables[0])}",
                 code="authentication_failed",
             )
         return found
+
+    def _where_to_set(self, variable: str) -> str:
+        if belongs_at(variable, self.base_url):
+            return f"set the environment variable {variable}, or store a key with the language model in the admin."
+        return f"{variable} is sent to the vendor's own address only. Store a key with the language model in the admin."
 
 
 Source = Callable[[str], ModelSpec | None]

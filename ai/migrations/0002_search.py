@@ -7,7 +7,7 @@ title, the word "title".
 # ruff: noqa: S608 - the statements are put together from the constants below alone
 from typing import Any
 
-from django.db import migrations
+from django.db import NotSupportedError, migrations
 
 _LABELS = "coalesce({0}tenant_id, '') || CASE WHEN {0}message_id IS NULL THEN ' title' ELSE '' END"
 _NEW = f"new.id, {_LABELS.format('new.')}, new.text, new.grams"
@@ -85,7 +85,7 @@ def _run(schema_editor: Any, statements: tuple[str, ...]) -> None:
 def _vendor(schema_editor: Any) -> str:
     vendor: str = schema_editor.connection.vendor
     if vendor not in {"sqlite", "postgresql"}:
-        raise NotImplementedError(f"There is no full-text search for {vendor}: use SQLite or PostgreSQL.")
+        raise NotSupportedError(f"There is no full-text search for {vendor}: use SQLite or PostgreSQL.")
     return vendor
 
 

@@ -11,7 +11,7 @@ from django.db import models
 
 from ai.exceptions import InvalidInput, NotFound
 from ai.llm import ModelSpec
-from ai.llm.specs import may_hold_key
+from ai.llm.specs import belongs_at, may_hold_key
 from ai.models import secrets
 from ai.models.base import Record
 
@@ -116,7 +116,8 @@ class LanguageModel(Record):
         """
         if self.api_key_env and not may_hold_key(self.api_key_env):
             raise InvalidInput(NO_KEY_NAME)
-        key = secrets.decrypt(self.encrypted_key) or (os.environ.get(self.api_key_env, "") if self.api_key_env else "")
+        named = self.api_key_env if belongs_at(self.api_key_env, self.base_url) else ""
+        key = secrets.decrypt(self.encrypted_key) or (os.environ.get(named, "") if named else "")
         return ModelSpec(
             alias=self.alias,
             provider=self.provider,

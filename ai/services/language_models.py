@@ -13,7 +13,7 @@ from django.db import transaction
 
 from ai import llm
 from ai.exceptions import InvalidInput, ModelError, NotFound
-from ai.llm.specs import KEY_VARIABLES, KEYLESS, may_hold_key
+from ai.llm.specs import KEY_VARIABLES, KEYLESS, belongs_at, may_hold_key
 from ai.models import LanguageModel
 from ai.models.language_models import NO_KEY_NAME
 from ai.services import audit, permissions
@@ -38,7 +38,8 @@ def key_status(row: LanguageModel) -> str:
     if row.encrypted_key:
         return "stored"
     named = [row.api_key_env] if row.api_key_env else list(KEY_VARIABLES.get(row.provider, ()))
-    if any(may_hold_key(name) and os.environ.get(name) for name in named):
+    usable = (name for name in named if may_hold_key(name) and belongs_at(name, row.base_url))
+    if any(os.environ.get(name) for name in usable):
         return "from environment"
     return "not needed" if row.provider in KEYLESS and not row.api_key_env else "missing"
 

@@ -64,6 +64,30 @@ class TestKey:
 
         assert llm.spec("google-gla:gemini-2.5-flash").key() == "from-the-environment"
 
+    @pytest.mark.parametrize(
+        ("base_url", "sent"),
+        [
+            ("", True),
+            ("https://eu.api.openai.com/v1", True),
+            ("https://evil.example/v1", False),
+            ("https://openai.com.evil.example/v1", False),
+            ("https://notopenai.com/v1", False),
+            ("https://openai.com@evil.example/v1", False),
+            ("http://api.openai.com/v1", False),
+        ],
+    )
+    def test_of_a_vendor_goes_to_the_vendor_only(
+        self, base_url: str, sent: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("OPENAI_API_KEY", "from-the-environment")
+        spec = llm.ModelSpec(alias="a", provider="openai", model="m", base_url=base_url)
+
+        if sent:
+            assert spec.key() == "from-the-environment"
+        else:
+            with pytest.raises(ModelError, match="own address only"):
+                spec.key()
+
     @pytest.mark.parametrize("provider", sorted(set(specs.PROVIDERS) - specs.KEYLESS))
     async def test_names_the_variable_to_set(self, provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in specs.KEY_VARIABLES[provider]:

@@ -77,7 +77,7 @@ class TestApiKey:
     )
     def test_is_under_any_other_name_of_a_key(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         monkeypatch.setenv(name, "sk-env")
-        row = factories.language_model(alias="fast", api_key_env=name)
+        row = factories.language_model(alias="fast", api_key_env=name, base_url="")
 
         row.full_clean()
 
@@ -105,6 +105,16 @@ class TestApiKey:
 
         with override_settings(AI_SECRETS_KEY=key), pytest.raises(Misconfigured, match=words):
             secrets.decrypt(token)
+
+
+@pytest.mark.django_db
+class TestVendorsKey:
+    def test_named_by_a_row_goes_to_the_vendor_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-env")
+        given = {"provider": "openai-compatible", "api_key_env": "OPENAI_API_KEY"}
+
+        assert factories.language_model(**given, base_url="https://api.openai.com/v1").spec().api_key == "sk-env"
+        assert factories.language_model(**given, base_url="https://evil.example/v1").spec().api_key == ""
 
 
 @pytest.mark.django_db
