@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -55,6 +56,24 @@ class Settings:
     first_token_seconds: float = 120.0
     """A model that has said nothing for this long is given up."""
 
+    stream_on_disconnect: str = "continue"
+    """What becomes of a streamed run whose client hangs up: "continue" ends and stores it, "cancel" cancels it."""
+
+    heartbeat_seconds: float = 15.0
+    """How long a stream may be silent before a comment is sent, so that proxies do not hang up."""
+
+    poll_after_ms: int = 200
+    """How long clients that poll are asked to wait, in milliseconds (`openai-poll-after-ms`)."""
+
+    api_max_body_bytes: int = 8 * 1024 * 1024
+    """JSON bodies larger than this are refused, in bytes. Files have `max_file_bytes`."""
+
+    embedding_model: str = ""
+    """An alias whose model makes embeddings for file search; empty means words only."""
+
+    agents: Mapping[str, str] = field(default_factory=dict)
+    """Marvin agents that can be chosen as models: alias → dotted path."""
+
     remote_base_url: str = ""
     """Where the remote sides of threads live; empty means OpenAI."""
 
@@ -75,7 +94,19 @@ def _convert(name: str, value: Any) -> Any:
         if isinstance(value, str):
             value = value.split(",")
         return tuple(part.strip() for part in value if part.strip())
+    if name == "agents":
+        return _agents(value)
+    if name == "stream_on_disconnect" and value not in {"continue", "cancel"}:
+        raise ValueError('say "continue" or "cancel"')
     return type(getattr(Settings, name))(value)
+
+
+def _agents(value: Any) -> dict[str, str]:
+    if isinstance(value, str):
+        value = json.loads(value) if value.strip() else {}
+    if not isinstance(value, Mapping) or not all(isinstance(item, str) for pair in value.items() for item in pair):
+        raise ValueError('write {"alias": "dotted.path.of.the.agent"}')
+    return dict(value)
 
 
 def read(source: Mapping[str, Any]) -> Settings:
@@ -85,12 +116,12 @@ def read(source: Mapping[str, Any]) -> Settings:
         ValueError: one of them has the wrong type; the message names all of those.
     """
     values, problems = {}, []
-    for field in fields(Settings):
-        name = f"AI_{field.name.upper()}"
+    for each in fields(Settings):
+        name = f"AI_{each.name.upper()}"
         if name not in source:
             continue
         try:
-            values[field.name] = _convert(field.name, source[name])
+            values[each.name] = _convert(each.name, source[name])
         except (TypeError, ValueError) as error:
             problems.append(f"{name}: {error}")
     if problems:
@@ -103,5 +134,5 @@ def current() -> Settings:
     """The settings in force."""
     from django.conf import settings
 
-    names = [f"AI_{field.name.upper()}" for field in fields(Settings)]
+    names = [f"AI_{each.name.upper()}" for each in fields(Settings)]
     return read({name: getattr(settings, name) for name in names if hasattr(settings, name)})

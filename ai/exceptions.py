@@ -28,8 +28,10 @@ class AIError(Exception):
 
     status = 500
 
-    def __init__(self, message: str = "") -> None:
+    def __init__(self, message: str = "", *, param: str | None = None, code: str | None = None) -> None:
+        """`param` names the field of the request that is wrong, `code` is one of the API's error codes."""
         self.message = message or inspect.cleandoc(type(self).__doc__ or "")
+        self.param, self.error_code = param, code
         super().__init__(self.message)
 
 

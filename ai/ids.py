@@ -3,13 +3,16 @@ Identifiers: UUIDs inside, OpenAI's prefixed form outside.
 
 A public id is the prefix and the UUID's 32 hex digits (`thread_0190…`), so it is reversible and alphanumeric, which
 clients that cut ids out of error texts rely on.
+
+An id that came with an import (`thread_abc123`) is *adopted*: its row's UUID is derived from it and the tenant, so that
+the foreign id finds the row by its key, and the same import again finds the same row. `ai.models.ForeignId` keeps its text.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from ai.exceptions import NotFound
 
@@ -20,7 +23,12 @@ PREFIXES = {
     "run": "run_",
     "step": "step_",
     "file": "file-",
+    "vector_store": "vs_",
+    "batch": "vsfb_",
 }
+
+#: What a key of an adopted id is derived under.
+_ADOPTED = UUID("5f0d9a3c-6c55-4d0e-9d5f-2f1f2f7c1b64")
 
 
 def new(*, at: float | None = None) -> UUID:
@@ -56,3 +64,21 @@ def parse(value: UUID | str) -> UUID:
         return UUID(text)
     except ValueError:
         raise NotFound(f"Nothing has the id {str(value)[:80]!r}.") from None
+
+
+def adopted(tenant_id: UUID | str, foreign_id: str) -> UUID:
+    """The key of the row that an import gave this id, in this tenant."""
+    return uuid5(_ADOPTED, f"{tenant_id}:{foreign_id}")
+
+
+def may_be_adopted(key: UUID) -> bool:
+    """Whether `ai.models.ForeignId` may know a text for this key: ours are of version 7."""
+    return key.version == 5
+
+
+def keys(tenant_id: UUID | str, value: str) -> list[UUID]:
+    """The keys that a public id can stand for in a tenant: its own UUID, and that of a row imported under this id."""
+    try:
+        return [parse(value), adopted(tenant_id, value)]
+    except NotFound:
+        return [adopted(tenant_id, value)]

@@ -1,34 +1,45 @@
 """Every table of the app. No ForeignKeys between them: ids are stored, so that tables can move to other databases."""
 
+from ai.models.api_keys import ApiKey
 from ai.models.assistants import Assistant
 from ai.models.audit import AuditEntry
 from ai.models.data_sources import DataSource
 from ai.models.feedback import Feedback
+from ai.models.foreign_ids import ForeignId
 from ai.models.jobs import Job, JobItem
 from ai.models.language_models import LanguageModel
 from ai.models.messages import Message
+from ai.models.model_routes import ModelRoute
 from ai.models.run_steps import RunStep
 from ai.models.runs import Run
 from ai.models.search import SearchDocument
 from ai.models.tenants import Tenant, TenantMembership
 from ai.models.threads import ChatThread, ThreadTag
+from ai.models.vector_stores import Chunk, VectorStore, VectorStoreBatch, VectorStoreFile
 from ai.models.workers import Worker
 
 __all__ = [
+    "ApiKey",
     "Assistant",
     "AuditEntry",
     "ChatThread",
+    "Chunk",
     "DataSource",
     "Feedback",
+    "ForeignId",
     "Job",
     "JobItem",
     "LanguageModel",
     "Message",
+    "ModelRoute",
     "Run",
     "RunStep",
     "SearchDocument",
     "Tenant",
     "TenantMembership",
     "ThreadTag",
+    "VectorStore",
+    "VectorStoreBatch",
+    "VectorStoreFile",
     "Worker",
 ]

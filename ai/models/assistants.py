@@ -17,6 +17,7 @@ class Assistant(TenantRecord):
     model = models.CharField(max_length=255, help_text="An alias of a language model, or provider:model.")
     instructions = models.TextField(default="", blank=True)
     tools = models.JSONField(default=list, blank=True)
+    tool_resources = models.JSONField(default=dict, blank=True, help_text="Vector stores for file_search.")
     settings = models.JSONField(default=dict, blank=True, help_text="temperature, top_p, response_format, …")
     metadata = models.JSONField(default=dict, blank=True)
     external_id = models.CharField("external ID", max_length=255, null=True, blank=True)

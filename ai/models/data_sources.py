@@ -118,7 +118,7 @@ class DataSourceManager(TenantModelManagerMixin, models.Manager["DataSource"], B
 class DataSource(TenantRecord):
     """A file that people attached or uploaded."""
 
-    file_id = models.CharField("file ID", max_length=255, unique=True, default=new_file_id)
+    file_id = models.CharField("file ID", max_length=255, default=new_file_id)
     name = models.CharField(max_length=255)
     file = models.FileField(upload_to=storage_path, max_length=512)
     mime_type = models.CharField("type", max_length=255, default="application/octet-stream")
@@ -126,6 +126,7 @@ class DataSource(TenantRecord):
     sha256 = models.CharField("SHA-256", max_length=64, default="")
     purpose = models.CharField(max_length=64, default="assistants")
     external_id = models.CharField("external ID", max_length=255, null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
 
     objects: ClassVar[DataSourceManager] = DataSourceManager()
 
@@ -139,11 +140,15 @@ class DataSource(TenantRecord):
             ("import_datasource", "Can import files"),
             ("export_datasource", "Can export files"),
         )
+        # An imported file keeps its id, which another tenant may have imported too.
+        constraints = (models.UniqueConstraint(fields=["tenant_id", "file_id"], name="ai_file_id_once"),)
         indexes = (
             models.Index(fields=["-created", "-id"], name="ai_file_latest"),
+            models.Index(fields=["file_id"], name="ai_file_id"),
             models.Index(fields=["tenant_id", "-created", "-id"], name="ai_file_tenant_latest"),
             models.Index(fields=["tenant_id", "purpose", "-created"], name="ai_file_tenant_purpose"),
             models.Index(fields=["tenant_id", "mime_type", "-created"], name="ai_file_tenant_type"),
+            models.Index(fields=["expires_at"], name="ai_file_expiry", condition=models.Q(expires_at__isnull=False)),
         )
 
     def __str__(self) -> str:

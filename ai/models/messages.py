@@ -17,7 +17,7 @@ from ai.models.base import Record
 from ai.models.search import INDEXED_CHARACTERS, SearchDocument
 from ai.models.threads import ChatThread
 from ai.stores.base import BaseChatStore
-from ai.stores.content import preview, role_of, searchable
+from ai.stores.content import is_listed, preview, role_of, searchable
 from ai.stores.serialization import to_serializable, value_of
 from ai.tenancy import TenantModelManagerMixin
 
@@ -122,7 +122,7 @@ class MessageManager(TenantModelManagerMixin, models.Manager.from_queryset(Messa
         wanted = [file_id for row in rows for file_id in row.attachment_ids()]
         if not wanted:
             return
-        files = DataSource.objects.in_bulk(wanted, field_name="file_id")
+        files = {file.file_id: file for file in DataSource.objects.filter(file_id__in=wanted)}
         missing = [file_id for file_id in wanted if file_id not in files]
         if missing:
             raise NotFound(f"No file found with id '{missing[0]}'.")
@@ -219,6 +219,7 @@ class Message(Record):
     sequence = models.PositiveIntegerField(default=0, editable=False)
     role = models.CharField(max_length=32, default="user", editable=False)
     preview = models.CharField("text", max_length=200, default="", blank=True, editable=False)
+    is_listed = models.BooleanField(default=True, db_default=True, editable=False)
 
     objects: ClassVar[MessageManager] = MessageManager()
 
@@ -250,6 +251,7 @@ class Message(Record):
         """Set the columns that lists and searches need from `message`."""
         self.role = role_of(self.message)
         self.preview = preview(self.message)
+        self.is_listed = is_listed(self.message)
 
     def document(self) -> SearchDocument:
         """The message as a search sees it."""

@@ -25,6 +25,9 @@ class Tenant(Record):
     """A customer whose data is kept apart from every other's."""
 
     name = models.CharField(max_length=255, unique=True)
+    allowed_tools = models.JSONField(
+        null=True, blank=True, help_text="Names of the server's tools that its runs may call. Empty: all of them."
+    )
 
     objects: ClassVar[TenantManager] = TenantManager()
 

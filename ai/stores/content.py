@@ -51,6 +51,14 @@ def tool_calls_of(message: dict[str, Any] | None) -> list[dict[str, Any]]:
     return calls
 
 
+def is_listed(message: dict[str, Any] | None) -> bool:
+    """Whether the Assistants API lists it as a message: what users and assistants said; calls and results are steps."""
+    role = role_of(message)
+    if role not in {"user", "assistant"}:
+        return False
+    return role == "user" or bool((message or {}).get("content")) or not tool_calls_of(message)
+
+
 def searchable(message: dict[str, Any] | None) -> str:
     """What a search finds the message by: its words, and its tool calls' names and arguments."""
     pieces = [text_of(message)]
