@@ -18,7 +18,7 @@ PRODUCTION := CONSOLE_ENV_FILE=/dev/null CONSOLE_PRODUCTION=true ALLOWED_HOSTS=c
 	CONSOLE_HOME=$(VENV)/check-home
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test test-suite test-journeys coverage check fix bench lock screenshots
+.PHONY: help install install-dev run test test-suite test-journeys contract-clients coverage check fix bench lock screenshots
 
 help:
 	@echo "make run          start the console: web server and worker"
@@ -27,6 +27,7 @@ help:
 	@echo "make fix          put right what the checks can put right"
 	@echo "make bench        measure, as ratios with the goal beside each"
 	@echo "make screenshots  take the pictures of the README again"
+	@echo "make contract-clients  install the SDKs that the contract tests speak through"
 	@echo "make install      create $(VENV) with the locked dependencies"
 	@echo "make lock         choose the newest allowed dependencies"
 
@@ -54,15 +55,36 @@ test: test-suite test-journeys
 
 # A browser that is driven in step keeps an event loop of its own, which async tests cannot share: a process for each.
 test-suite: install-dev
-	$(BIN)/python -m pytest -n auto -m "not browser" $(PYTEST_ARGS) $(SOME)
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not browser" $(PYTEST_ARGS) $(SOME)
 
 test-journeys: install-dev
 	$(BIN)/python -m pytest -m browser $(PYTEST_ARGS) $(SOME)
 
+# Other people's SDKs, each in an environment of its own: what the contract tests speak through.
+CLIENTS := tests/contract/clients
+
+contract-clients: .venv-openai-1 .venv-openai-2 .venv-marvin-2 .node-contract
+
+.PHONY: .venv-openai-1 .venv-openai-2 .venv-marvin-2 .node-contract
+.venv-openai-1 .venv-openai-2 .venv-marvin-2: .venv-%:
+	@cmp -s $(CLIENTS)/$*.txt $@/$*.txt || { set -e; \
+	echo "Installing $(CLIENTS)/$*.txt into $@ …"; \
+	rm -rf $@; $(PYTHON) -m venv $@; \
+	$@/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $(CLIENTS)/$*.txt; \
+	cp $(CLIENTS)/$*.txt $@/$*.txt; }
+
+.node-contract:
+	@cmp -s $(CLIENTS)/package.json $@/node_modules/package.json || { set -e; \
+	command -v npm >/dev/null || { echo "npm is needed (Debian: apt-get install npm)."; exit 1; }; \
+	echo "Installing $(CLIENTS)/package.json into $@ …"; \
+	rm -rf $@; mkdir $@; cp $(CLIENTS)/package.json $@/; \
+	npm install --prefix $@ --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel=error; \
+	cp $(CLIENTS)/package.json $@/node_modules/package.json; }
+
 # The same suite, slower, and which branches of the code it never took.
 coverage: install-dev
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n auto -m "not browser" $(PYTEST_ARGS)
+	$(BIN)/coverage run -m pytest -n auto --dist loadgroup -m "not browser" $(PYTEST_ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -1,8 +1,8 @@
 """What every test may ask for.
 
-A test marked `postgres`, `sqlite`, `broker`, `browser` or `data` needs something that is not always there. Where it is
-missing the test skips and says why; under `CI=true` it is left out of the lane instead, and a skip is a failure, so
-that each test really runs in the lane that has what it needs.
+A test marked `postgres`, `sqlite`, `broker`, `browser`, `contract` or `data` needs something that is not always there.
+Where it is missing the test skips and says why; under `CI=true` it is left out of the lane instead, and a skip is a
+failure, so that each test really runs in the lane that has what it needs.
 
 An `async def` test that touches the database gets it without a transaction around it (`django_db(transaction=True)`):
 the ORM works on a thread, with a connection of its own, that never sees an open transaction of the test.
@@ -19,7 +19,7 @@ from asgiref.sync import SyncToAsync, iscoroutinefunction
 from django.core.cache import cache
 from django.db import connection, connections
 
-from tests.environment import CHROMIUM, IN_CI
+from tests.environment import CHROMIUM, CLIENTS, IN_CI
 
 if TYPE_CHECKING:
     from ai.models import Tenant
@@ -33,6 +33,7 @@ def _missing(marker: str) -> str:
         "sqlite": "" if vendor == "sqlite" else "is about SQLite, and this lane is on another database",
         "broker": "" if os.environ.get("TEST_BROKER_URL") else "needs a broker: set TEST_BROKER_URL",
         "browser": "" if CHROMIUM or IN_CI else "needs Chromium: apt-get install chromium",
+        "contract": "" if CLIENTS or IN_CI else "needs other people's SDKs: make contract-clients",
         "data": "" if os.environ.get("CONSOLE_DATA") else "needs the sample data: set CONSOLE_DATA to its folder",
     }
     return reasons.get(marker, "")

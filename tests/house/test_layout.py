@@ -10,7 +10,7 @@ from tests.house.sizes import PROJECT, oversized
 
 FOLDERS = {"ai", "console", "fixtures", "templates", "tests"}
 NOT_OURS = {"var", "build", "dist", "htmlcov", "test-results", "node_modules"}
-TARGETS = ["install", "run", "test", "check", "fix", "bench", "lock", "screenshots"]
+TARGETS = ["install", "run", "test", "check", "fix", "bench", "lock", "screenshots", "contract-clients"]
 LOCKS = ["requirements.lock", "requirements-dev.lock"]
 
 
