@@ -4,6 +4,7 @@ Everything that can go wrong and that a person can do something about.
 AIError
 ├── InvalidInput          400  what was sent cannot be used
 │   └── UnsupportedByModel     this model cannot do what was asked
+├── Unauthenticated       401  nobody knows who is asking
 ├── Forbidden             403  the acting person may not do this
 ├── NotFound              404  no such thing for this tenant
 ├── Conflict              409  the thing is in the wrong state
@@ -11,6 +12,7 @@ AIError
 │   ├── LeaseLost              another worker has taken the run over
 │   └── ThreadBusy             the thread has an active run
 ├── TooLarge              413  a file is over the limit
+├── RateLimited           429  too many requests in a minute
 ├── ModelError            502  the language model failed
 ├── OutsideTenant         500  a query ran outside any tenant's scope
 └── Misconfigured         500  a setting or a package is missing
@@ -43,6 +45,12 @@ class InvalidInput(AIError):
 
 class UnsupportedByModel(InvalidInput):
     """This model cannot do what was asked; choose another model or another setting."""
+
+
+class Unauthenticated(AIError):
+    """Nobody with this key is known here; ask an administrator for a key."""
+
+    status = 401
 
 
 class Forbidden(AIError):
@@ -79,6 +87,17 @@ class TooLarge(AIError):
     """The file is larger than this installation accepts; send a smaller one."""
 
     status = 413
+
+
+class RateLimited(AIError):
+    """There were too many requests; wait a little, then go on."""
+
+    status = 429
+
+    def __init__(self, message: str = "", *, retry_after: float, headers: dict[str, str] | None = None) -> None:
+        """`retry_after` is in seconds; `headers` tell a client what is left."""
+        super().__init__(message, code="rate_limit_exceeded")
+        self.retry_after, self.headers = retry_after, headers or {}
 
 
 class ModelError(AIError):

@@ -64,6 +64,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "import_export",
+    # Serves what the API's documentation page needs; without it that page asks a foreign host.
+    "ninja",
     "ai.apps.AIConfig",
 ]
 if find_spec("django_linear_migrations"):
@@ -72,6 +74,7 @@ if find_spec("django_linear_migrations"):
     FIRST_PARTY_APPS = ["ai"]
 MIDDLEWARE = [
     "console.health.HealthMiddleware",
+    "ai.middleware.api.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "console.static.StaticFilesMiddleware",
     "csp.middleware.CSPMiddleware",

@@ -5,6 +5,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, path
 from django.views.generic import RedirectView
 
+from ai.api.urls import api
+
 
 def palette(request: HttpRequest) -> HttpResponse:
     """The palette's results, for staff."""
@@ -19,4 +21,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # Before the admin's own, which keeps what it found for five minutes.
     path("admin/search/", palette),
     path("admin/", admin.site.urls),
+    path("v1/", api.urls),
 ]

@@ -81,8 +81,11 @@ def _fresh_cache() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _no_connection_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
-    """The thread on which async tests use the ORM gives its connection back."""
+    """The threads on which async tests and the API use the ORM give their connections back."""
     yield
+    from ai.api import database
+
+    database.close()
     if iscoroutinefunction(getattr(request, "function", None)):
         SyncToAsync.single_thread_executor.submit(connections.close_all).result()
 

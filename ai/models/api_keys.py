@@ -86,6 +86,10 @@ class ApiKey(TenantRecord):
     def __str__(self) -> str:
         return f"{self.name or 'Key'} ({self.prefix}…)"
 
+    def is_due(self, at: datetime) -> bool:
+        """Whether it is time to note again that the key is used."""
+        return self.last_used_at is None or self.last_used_at < at - TOUCH_EVERY
+
     def is_usable(self, at: datetime) -> bool:
         """Whether requests with this key are answered at `at`."""
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > at)

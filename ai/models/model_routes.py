@@ -24,8 +24,8 @@ class ModelRouteManager(TenantManager):
 
     def set(self, *, tenant_id: UUID, pattern: str, alias: str) -> ModelRoute:
         """Send `pattern` to `alias` from now on."""
-        key = {"tenant_id": self.tenant_for_new_row(tenant_id), "pattern": pattern}
-        route: ModelRoute = self.update_or_create(**key, defaults={"alias": alias})[0]
+        tenant = self.tenant_for_new_row(tenant_id)
+        route: ModelRoute = self.update_or_create(tenant_id=tenant, pattern=pattern, defaults={"alias": alias})[0]
         return route
 
 

@@ -1,9 +1,12 @@
-"""Who acts: a user of Django, or the installation itself."""
+"""Who acts: a user of Django, an API key, or the installation itself."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ai.models import ApiKey
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,45 @@ class Actor:
 
 #: Commands and tasks, run by whoever operates the machine.
 SYSTEM = Actor("system", "system")
+
+
+#: What the scopes of API keys allow, each besides what the one before does. To read is to view, download and search.
+READING = ("view_", "download_", "search_")
+CONVERSATIONS = frozenset(
+    {"chatthread", "message", "run", "datasource", "vectorstore", "vectorstorefile", "vectorstorebatch"}
+)
+CHANGES = ("add", "change", "delete", "cancel")
+
+
+@dataclass(frozen=True)
+class KeyActor:
+    """A program with an API key."""
+
+    pk: str
+    name: str
+    scopes: frozenset[str]
+    is_active: bool = True
+
+    @classmethod
+    def of(cls, key: ApiKey) -> KeyActor:
+        """The actor for a key that was found valid."""
+        return cls(f"key:{key.pk}", f"API key {key.name or key.prefix}", frozenset(key.scopes))
+
+    def has_perm(self, permission: str) -> bool:
+        """Whether one of the key's scopes allows it: `read`, `write` (conversations too) or `admin` (assistants too)."""
+        app, _, codename = permission.partition(".")
+        verb, _, noun = codename.partition("_")
+        if app != "ai":
+            return False
+        if codename.startswith(READING):
+            return bool(self.scopes & {"read", "write", "admin"})
+        if verb in CHANGES and noun in CONVERSATIONS:
+            return bool(self.scopes & {"write", "admin"})
+        return verb in CHANGES and noun == "assistant" and "admin" in self.scopes
+
+    def get_username(self) -> str:
+        """The key's name."""
+        return self.name
 
 
 def id_of(by: Any) -> str:
