@@ -1,0 +1,73 @@
+"""What a person can do with a tenant's map of models, and what a model's name means to a tenant."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from ai import llm
+from ai.exceptions import InvalidInput, NotFound
+from ai.models import ModelRoute
+from ai.services import audit, permissions
+
+
+@transaction.atomic
+def save(*, tenant_id: UUID, pattern: str, alias: str, by: Any, at: datetime) -> ModelRoute:
+    """Answer whoever asks for `pattern` with the model `alias` from now on; `gpt-4*` stands for any ending.
+
+    Raises:
+        Forbidden.
+        InvalidInput: the pattern is none, or there is no such model.
+        OutsideTenant: the tenant is not in scope.
+    """
+    permissions.require(by, "ai.change_modelroute")
+    try:
+        ModelRoute(tenant_id=tenant_id, pattern=pattern, alias=alias).clean_fields()
+    except ValidationError as error:
+        raise InvalidInput(" ".join(error.messages)) from error
+    try:
+        llm.spec(alias)
+    except NotFound as error:
+        raise InvalidInput(error.message, param="alias") from error
+    route = ModelRoute.objects.set(tenant_id=tenant_id, pattern=pattern, alias=alias)
+    audit.record("model_route.set", target=route, by=by, at=at, pattern=pattern, alias=alias)
+    return route
+
+
+@transaction.atomic
+def delete(*, route_id: UUID, by: Any, at: datetime) -> None:
+    """Forget a line of the map.
+
+    Raises:
+        Forbidden, NotFound.
+    """
+    permissions.require(by, "ai.delete_modelroute")
+    route = ModelRoute.objects.filter(pk=route_id).first()
+    if route is None:
+        raise NotFound("There is no such line in the map of models.")
+    audit.record("model_route.deleted", target=route, by=by, at=at, pattern=route.pattern, alias=route.alias)
+    route.delete()
+
+
+def alias_of(name: str, *, tenant_id: UUID) -> str:
+    """The alias that answers when a client of the tenant asks for the model `name`.
+
+    Raises:
+        InvalidInput: there is none (`model_not_found`).
+    """
+    routed = ModelRoute.objects.alias_for(name, tenant_id=tenant_id)
+    alias = routed or name
+    try:
+        llm.spec(alias)
+    except NotFound as error:
+        raise InvalidInput(
+            f"The requested model '{name[:100]}' does not exist. GET /v1/models lists the models; the operator of this "
+            f"server can send this name to one of them: manage.py map_model '{name[:100]}' ALIAS --tenant NAME.",
+            param="model",
+            code="model_not_found",
+        ) from error
+    return alias
