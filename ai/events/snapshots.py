@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 Json = dict[str, Any]
+
+#: The codes that the API knows for a failed run and a failed step; ours are finer.
+_RUN_CODES = {"rate_limit_exceeded": "rate_limit_exceeded"} | dict.fromkeys(
+    ("invalid_prompt", "context_length_exceeded"), "invalid_prompt"
+)
+_STEP_CODES = {"rate_limit_exceeded": "rate_limit_exceeded"}
+_REASONS = ("max_prompt_tokens", "max_completion_tokens")
 
 
 def run(
@@ -36,7 +44,7 @@ def run(
         "failed_at": None,
         "completed_at": None,
         "incomplete_details": None,
-        "model": model,
+        "model": settings.get("requested_model") or model,
         "instructions": instructions,
         "tools": tools,
         "metadata": metadata,
@@ -94,14 +102,17 @@ def message(*, message_id: str, of_run: Json, created_at: int) -> Json:
     }
 
 
-def text_part(text: str) -> Json:
+def text_part(text: str, annotations: Sequence[Json] = ()) -> Json:
     """A message's text, whole."""
-    return {"type": "text", "text": {"value": text, "annotations": []}}
+    return {"type": "text", "text": {"value": text, "annotations": list(annotations)}}
 
 
-def message_delta(message_id: str, text: str) -> Json:
-    """More text for a message."""
-    content = [{"index": 0, "type": "text", "text": {"value": text}}]
+def message_delta(message_id: str, text: str, annotations: Sequence[Json] = ()) -> Json:
+    """More text for a message, or what its text refers to."""
+    more: Json = {"value": text}
+    if annotations:
+        more["annotations"] = [{"index": index, **each} for index, each in enumerate(annotations)]
+    content = [{"index": 0, "type": "text", "text": more}]
     return {"id": message_id, "object": "thread.message.delta", "delta": {"content": content}}
 
 
@@ -114,3 +125,20 @@ def step_delta(step_id: str, call: Json) -> Json:
 def usage(prompt: int, completion: int) -> Json:
     """Tokens used."""
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+
+
+def last_error(code: str, message: str) -> Json | None:
+    """Why a run failed, in the API's codes; None when there is no code."""
+    return {"code": _RUN_CODES.get(code, "server_error"), "message": message} if code else None
+
+
+def step_error(code: str, message: str) -> Json | None:
+    """Why a step failed, in the API's codes; None when there is no code."""
+    return {"code": _STEP_CODES.get(code, "server_error"), "message": message} if code else None
+
+
+def incomplete_details(reason: str) -> Json | None:
+    """Why a run is incomplete, in the API's reasons: whatever limit of ours it was counts as one of completion tokens."""
+    if not reason:
+        return None
+    return {"reason": reason if reason in _REASONS else "max_completion_tokens"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
@@ -62,8 +62,9 @@ class MessageManager(TenantModelManagerMixin, models.Manager.from_queryset(Messa
         run_id: UUID | str | None = None,
         external_id: str | None = None,
         at: datetime | None = None,
+        created: Sequence[datetime] = (),
     ) -> list[Message]:
-        """Append JSON messages to the end of one thread, in one transaction."""
+        """Append JSON messages to the end of one thread, in one transaction; `created` says when each began, else `at`."""
         when = at or timezone.now()
         key = ids.parse(thread_id)
         try:
@@ -76,6 +77,8 @@ class MessageManager(TenantModelManagerMixin, models.Manager.from_queryset(Messa
                     self.build(m, thread=thread, sequence=first + i, run_id=run_id, external_id=external_id, at=when)
                     for i, m in enumerate(messages)
                 ]
+                for row, began in zip(rows, created, strict=False):
+                    row.created = began
                 self.insert(rows)
                 self._attach(rows, thread)
         except IntegrityError as error:

@@ -18,27 +18,15 @@ from django.db.models.functions import Coalesce
 from ai import conf, ids
 from ai.exceptions import LeaseLost, NotFound, RunNotActive, ThreadBusy
 from ai.models.base import TenantRecord
+from ai.models.run_states import ACTIVE, FINAL, HELD, WAITING, RunStatus
+from ai.models.run_steps import RunStep, StepStatus
 from ai.tenancy import TenantModelManagerMixin
 
-
-class RunStatus(models.TextChoices):
-    """The Assistants API's states of a run."""
-
-    QUEUED = "queued", "Queued"
-    IN_PROGRESS = "in_progress", "In progress"
-    REQUIRES_ACTION = "requires_action", "Requires action"
-    CANCELLING = "cancelling", "Cancelling"
-    CANCELLED = "cancelled", "Cancelled"
-    FAILED = "failed", "Failed"
-    COMPLETED = "completed", "Completed"
-    INCOMPLETE = "incomplete", "Incomplete"
-    EXPIRED = "expired", "Expired"
+__all__ = ["ACTIVE", "FINAL", "HELD", "WAITING", "Run", "RunManager", "RunQuerySet", "RunStatus"]
 
 
-ACTIVE = (RunStatus.QUEUED, RunStatus.IN_PROGRESS, RunStatus.REQUIRES_ACTION, RunStatus.CANCELLING)
-HELD = (RunStatus.IN_PROGRESS, RunStatus.CANCELLING)
-FINAL = (RunStatus.CANCELLED, RunStatus.FAILED, RunStatus.COMPLETED, RunStatus.INCOMPLETE, RunStatus.EXPIRED)
-
+#: What becomes of a step that is open when its run ends so.
+_STEP = {RunStatus.CANCELLED: StepStatus.CANCELLED, RunStatus.EXPIRED: StepStatus.EXPIRED}
 
 #: What a run gets when it ends: whoever takes it has no use for them.
 _RESULTS = (
@@ -56,6 +44,10 @@ _RESULTS = (
     "requested_by",
     "external_id",
 )
+
+
+def _lease(worker: str) -> str:
+    return f"{worker}#{uuid4().hex}"
 
 
 class RunQuerySet(models.QuerySet["Run"]):
@@ -98,6 +90,16 @@ class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQueryS
             raise ThreadBusy(f"Thread {thread} already has an active run {active}.") from error
         return run
 
+    def hold(self, run: Run, *, worker: str, at: datetime) -> Run:
+        """Write a new run that the caller executes itself.
+
+        Raises:
+            ThreadBusy: the thread has an active run.
+        """
+        run.status, run.leased_by, run.attempt, run.started_at = RunStatus.IN_PROGRESS, _lease(worker), 1, at
+        run.lease_until = at + timedelta(seconds=conf.current().run_lease_seconds)
+        return self.queue(run)
+
     def insert(self, runs: Iterable[Run]) -> None:
         """Write runs that ended elsewhere, such as imported ones."""
         self.bulk_create(runs, batch_size=200)
@@ -123,7 +125,7 @@ class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQueryS
 
     def _take(self, keys: list[UUID], *, worker: str, at: datetime) -> list[Run]:
         settings = conf.current()
-        lease = f"{worker}#{uuid4().hex}"
+        lease = _lease(worker)
         changed = (
             self.claimable(at)
             .filter(pk__in=keys)
@@ -177,6 +179,20 @@ class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQueryS
         if not held.update(**values):
             raise LeaseLost
 
+    def progress(self, run: Run, *, at: datetime, **values: Any) -> None:
+        """Keep what a held run has used so far.
+
+        Raises:
+            LeaseLost: another worker took it over, or it has ended.
+        """
+        if not self._write_held(run, {**values, "modified": at}):
+            raise LeaseLost
+
+    def resume(self, run_id: UUID, *, at: datetime) -> bool:
+        """Queue a run whose client has answered; False when it does not wait for that. It starts with no attempt spent."""
+        waiting = self.filter(pk=run_id, status=RunStatus.REQUIRES_ACTION)
+        return bool(waiting.update(status=RunStatus.QUEUED, required_action=None, attempt=0, modified=at))
+
     def to_cancel(self, run_ids: Iterable[UUID]) -> set[UUID]:
         """Those of the runs that somebody asked to cancel."""
         return set(self.filter(pk__in=list(run_ids), status=RunStatus.CANCELLING).values_list("pk", flat=True))
@@ -213,8 +229,7 @@ class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQueryS
         Raises:
             NotFound, RunNotActive.
         """
-        waiting = self.filter(pk=run_id, status__in=[RunStatus.QUEUED, RunStatus.REQUIRES_ACTION])
-        if not waiting.update(status=RunStatus.CANCELLED, ended_at=at, modified=at, required_action=None):
+        if not self._end_waiting(self.filter(pk=run_id), status=RunStatus.CANCELLED, at=at):
             running = self.filter(pk=run_id, status__in=HELD)
             if not running.update(status=RunStatus.CANCELLING, modified=at):
                 run = self.filter(pk=run_id).first()
@@ -231,8 +246,7 @@ class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQueryS
         mine = self.filter(job_id=job_id)
         # Locked in the order in which workers write results, so that neither waits for the other for ever.
         list(mine.active().select_for_update().order_by("pk").values_list("pk", flat=True))
-        waiting = mine.filter(status__in=[RunStatus.QUEUED, RunStatus.REQUIRES_ACTION])
-        waiting.update(status=RunStatus.CANCELLED, ended_at=at, modified=at, required_action=None)
+        self._end_waiting(mine, status=RunStatus.CANCELLED, at=at)
         mine.filter(status=RunStatus.IN_PROGRESS).update(status=RunStatus.CANCELLING, modified=at)
 
     def recover(self, *, at: datetime, dead_workers: Iterable[str] = ()) -> int:
@@ -254,8 +268,18 @@ class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQueryS
 
     def expire(self, *, at: datetime) -> int:
         """End runs that nobody executes and whose time is over; how many."""
-        late = self.filter(status__in=[RunStatus.QUEUED, RunStatus.REQUIRES_ACTION], expires_at__lt=at)
-        changed: int = late.update(status=RunStatus.EXPIRED, ended_at=at, modified=at, required_action=None)
+        return self._end_waiting(self.filter(expires_at__lt=at), status=RunStatus.EXPIRED, at=at)
+
+    def _end_waiting(self, runs: models.QuerySet[Run], *, status: RunStatus, at: datetime) -> int:
+        """End those of the runs that nobody executes, with their open steps; how many."""
+        with transaction.atomic():
+            waiting = runs.filter(status__in=WAITING).order_by("pk")
+            keys = list(waiting.select_for_update().values_list("pk", flat=True))
+            if not keys:
+                return 0
+            ended = self.filter(pk__in=keys, status__in=WAITING)
+            changed: int = ended.update(status=status, ended_at=at, modified=at, required_action=None)
+            RunStep.objects.close(keys, status=_STEP[status], at=at)
         return changed
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
+from pydantic_ai.builtin_tools import CodeExecutionTool
 from pydantic_ai.messages import (
     BinaryContent,
     ImageUrl,
@@ -26,6 +27,7 @@ from pydantic_ai.output import OutputObjectDefinition
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
+from ai.runner.calls import FILE_SEARCH
 from ai.stores.content import role_of, text_of, tool_calls_of
 
 Json = dict[str, Any]
@@ -130,7 +132,10 @@ def _part(part: Any) -> list[UserContent]:
     if kind == "image_url":
         return [_image(part)]
     if kind == "image_file":
-        return [f"[Image: {(part.get('image_file') or {}).get('file_id') or 'unknown file'}]"]
+        file = part.get("image_file") or {}
+        if isinstance(part.get("image"), bytes):
+            return [BinaryContent(part["image"], media_type=str(part.get("mime_type")))]
+        return [f"[Image: {part.get('name') or file.get('file_id') or 'unknown file'}]"]
     if kind in {"file", "input_file"}:
         file = part.get("file") or part
         return [f"[File: {file.get('filename') or file.get('file_id') or 'unknown'}]"]
@@ -152,8 +157,17 @@ def _image(part: Json) -> UserContent:
 def _attachments(message: Json) -> list[UserContent]:
     given = message.get("attachments")
     found = [item for item in given if isinstance(item, dict)] if isinstance(given, list) else []
-    names = [item.get("name") or item.get("filename") or item.get("file_id") or item.get("id") for item in found]
-    return [f"[Attached file: {name}]" for name in names if name]
+    return [part for item in found for part in _attachment(item)]
+
+
+def _attachment(item: Json) -> list[UserContent]:
+    """A file by what `ai.runner.attachments` found of it: its text, its picture, or else its name."""
+    name = item.get("name") or item.get("filename") or item.get("file_id") or item.get("id")
+    if isinstance(item.get("text"), str):
+        return [f"[Attached file: {name}]\n{item['text']}\n[End of {name}]"]
+    if isinstance(item.get("image"), bytes):
+        return [BinaryContent(item["image"], media_type=str(item.get("mime_type")))]
+    return [f"[Attached file: {name}]"] if name else []
 
 
 def parameters(
@@ -162,21 +176,28 @@ def parameters(
     """Tools, instructions and the format of the answer.
 
     Args:
-        schema_output: whether the model can be held to a JSON schema; one that cannot answers as it likes.
+        tools: function tools, and `code_interpreter` for a provider that runs code itself.
+        schema_output: whether the model can be held to a JSON schema; one that cannot is told the schema.
     """
+    offered = list(tools)
     given = ModelRequestParameters(
-        function_tools=[tool for tool in map(_tool, tools) if tool],
+        function_tools=[tool for tool in map(_tool, offered) if tool],
+        builtin_tools=[CodeExecutionTool()] if any(tool.get("type") == "code_interpreter" for tool in offered) else [],
         instruction_parts=[InstructionPart(content=instructions)] if instructions else [],
     )
-    if isinstance(response_format, dict) and response_format.get("type") == "json_schema" and schema_output:
+    kind = response_format.get("type") if isinstance(response_format, dict) else None
+    if kind == "json_schema":
         asked = response_format.get("json_schema") or {}
-        given.output_mode = "native"
+        given.output_mode = "native" if schema_output else "prompted"
         given.output_object = OutputObjectDefinition(
             json_schema=asked.get("schema") or {},
             name=asked.get("name"),
             description=asked.get("description"),
             strict=asked.get("strict"),
         )
+    elif kind == "json_object":  # asked of vendors that know it; as at OpenAI, the prompt has to ask for JSON too
+        given.output_mode, given.prompted_output_template = "prompted", False
+        given.output_object = OutputObjectDefinition(json_schema={"type": "object"})
     return given
 
 
@@ -194,17 +215,21 @@ def _tool(tool: Json) -> ToolDefinition | None:
     )
 
 
-def model_settings(settings: Mapping[str, Any], *, max_tokens: int | None = None) -> ModelSettings:
+def model_settings(
+    settings: Mapping[str, Any], *, max_tokens: int | None = None, called: bool = False
+) -> ModelSettings:
     """A run's settings; what the model has no knob for, its adapter ignores.
 
-    `max_tokens` is what is left of the run's own budget.
+    `max_tokens` is what is left of the run's own budget. A model that was made to call a tool and has (`called`) is free
+    to answer: a choice that held for every round would never end.
     """
     found: dict[str, Any] = {ours: settings[name] for name, ours in _SETTINGS.items() if settings.get(name) is not None}
     if "thinking" in found:
         found["thinking"] = _EFFORTS.get(found["thinking"], found["thinking"])
     if stop := settings.get("stop"):
         found["stop_sequences"] = [stop] if isinstance(stop, str) else list(stop)
-    if choice := _tool_choice(settings.get("tool_choice")):
+    choice = _tool_choice(settings.get("tool_choice"))
+    if choice and not (called and choice != "none"):
         found["tool_choice"] = choice
     if max_tokens is not None:
         found["max_tokens"] = min(max_tokens, found.get("max_tokens", max_tokens))
@@ -214,6 +239,7 @@ def model_settings(settings: Mapping[str, Any], *, max_tokens: int | None = None
 def _tool_choice(choice: Any) -> Any:
     if isinstance(choice, dict):
         name = (choice.get("function") or {}).get("name")
+        name = FILE_SEARCH if choice.get("type") == FILE_SEARCH else name
         return [name] if name else None
     return choice if choice in {"none", "required"} else None
 

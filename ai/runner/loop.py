@@ -10,9 +10,12 @@ from datetime import datetime
 from typing import Any
 
 from pydantic_ai.messages import (
+    BuiltinToolCallPart,
+    BuiltinToolReturnPart,
     ModelMessage,
     ModelResponse,
     PartDeltaEvent,
+    PartEndEvent,
     PartStartEvent,
     TextPart,
     TextPartDelta,
@@ -25,11 +28,12 @@ from pydantic_core import to_json
 from ai import llm
 from ai.events import DONE, StreamEvent
 from ai.exceptions import ModelError
-from ai.runner import context, retry
+from ai.runner import context, retry, truncation
+from ai.runner.calls import FILE_SEARCH, Answer, Call
 from ai.runner.limits import Cancelled, Guard, OutOfTime, Silent, Stopped
 from ai.runner.order import Order
-from ai.runner.state import Call, RunState
-from ai.runner.tools import Answer
+from ai.runner.state import RunState
+from ai.runner.tools import Live
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +49,12 @@ class Runner:
 
     def __init__(self, order: Order, *, now: Callable[[], datetime]) -> None:
         self.order = order
-        self.state = RunState(order, now=now)
+        self.state = RunState(order, now=now, citing=self._cite)
         self._guard: Guard | None = None
         self._cancelled = False
         self._shown = False
+        self._converted: list[ModelMessage] | None = None
+        self._searches = any(tool.get("type") == FILE_SEARCH for tool in order.tools)
 
     def cancel(self) -> None:
         """Stop as soon as possible, from the same event loop; the run ends as cancelled and keeps its partial text."""
@@ -96,15 +102,15 @@ class Runner:
         return state.end("failed", code="server_error", message="The console failed to execute this run; see its log.")
 
     async def _rounds(self, guard: Guard) -> Events:
-        messages = context.messages(self.order.history)
-        given = self._parameters()
+        own, given = context.messages(self.order.done.messages), self._parameters()
         for _ in range(self.order.limits.rounds):
             self._check_budget()
             answer: list[ModelResponse] = []
+            messages = [*self._history(), *own]
             async with aclosing(self._ask(guard, messages, given, answer)) as events:
                 async for event in events:
                     yield event
-            calls = [Call(c.tool_call_id, c.tool_name, c.args_as_json_str()) for c in answer[0].tool_calls]
+            calls = self._calls(answer[0])
             if not calls:
                 return
             self.state.calls_over(calls)
@@ -114,17 +120,72 @@ class Runner:
             results = [(c.name, a.output, c.id) for c, a in zip(calls, answers, strict=True) if a is not None]
             if len(results) < len(calls):
                 return
-            messages = [*messages, *context.with_answers(answer[0], results)]
+            own += context.with_answers(answer[0], results)
         raise _Incomplete("max_rounds")
+
+    def _history(self) -> list[ModelMessage]:
+        """The conversation as far as the run's strategy and the model's window leave it; a budget shrinks every round."""
+        settings = self.order.settings
+        if self._converted is None or settings.get("max_prompt_tokens") is not None:
+            try:
+                kept = truncation.truncated(
+                    self.order.history, settings.get("truncation_strategy"), most=self._room_for_history()
+                )
+            except truncation.TooLong:
+                raise _Incomplete("max_prompt_tokens") from None
+            self._converted = context.messages(kept)
+        return self._converted
+
+    def _room_for_history(self) -> int | None:
+        """In tokens; None where nothing limits it."""
+        order, settings = self.order, self.order.settings
+        budget = settings.get("max_prompt_tokens")
+        strategy = (settings.get("truncation_strategy") or {}).get("type")
+        window = order.spec.context_window if order.spec and strategy == "auto" else None
+        if window is not None:
+            window -= int(settings.get("max_completion_tokens") or min(window // 4, 4096))
+        limits = [int(budget) - self.state.meter.prompt] if budget is not None else []
+        limits += [window] if window is not None else []
+        if not limits:
+            return None
+        fixed = len(order.instructions) + len(to_json([*order.tools])) if order.tools else len(order.instructions)
+        return min(limits) - fixed // truncation.CHARACTERS_A_TOKEN - sum(map(truncation.tokens, order.done.messages))
+
+    def _calls(self, answer: ModelResponse) -> list[Call]:
+        """The answer's calls; its parts get the ids that the run knows them by."""
+        found = []
+        for index, part in enumerate(answer.parts):
+            if isinstance(part, ToolCallPart):
+                part.tool_call_id = self.state.call_id(index, part.tool_call_id)
+                found.append(self._call(part))
+        return found
+
+    def _call(self, part: ToolCallPart, arguments: str | None = None) -> Call:
+        kind = FILE_SEARCH if part.tool_name == FILE_SEARCH and self._searches else "function"
+        text = part.args_as_json_str() if arguments is None else arguments
+        return Call(part.tool_call_id, part.tool_name, text, kind)
 
     def _parameters(self) -> ModelRequestParameters:
         order = self.order
+        offered = [tool for tool in order.tools if tool.get("type") != FILE_SEARCH]
+        if self._searches:
+            from ai.runner import file_search  # noqa: PLC0415 - for the runs that search only
+
+            offered.append(file_search.definition())
         return context.parameters(
-            order.tools,
+            offered,
             instructions=order.instructions,
             response_format=order.settings.get("response_format"),
             schema_output=order.model.profile.supports_json_schema_output,
         )
+
+    def _cite(self, text: str) -> list[dict[str, Any]]:
+        box = self.order.toolbox
+        if not isinstance(box, Live) or not box.founds:
+            return []
+        from ai.runner import file_search  # noqa: PLC0415 - for the runs that search only
+
+        return file_search.cite(text, box.founds)
 
     async def _answer(self, calls: list[Call]) -> list[Answer | None]:
         box = self.order.toolbox
@@ -165,7 +226,7 @@ class Runner:
     async def _request(
         self, guard: Guard, messages: list[ModelMessage], given: ModelRequestParameters, answer: list[ModelResponse]
     ) -> Events:
-        settings = context.model_settings(self.order.settings, max_tokens=self._left())
+        settings = context.model_settings(self.order.settings, max_tokens=self._left(), called=self._has_called())
         guard.listen(self.order.limits.first_token_seconds)
         async with _opened(guard, self.order.model.request_stream(messages, settings, given)) as stream:
             try:
@@ -177,6 +238,9 @@ class Runner:
             for event in self._over(stream):
                 yield event
         answer.append(stream.get())
+
+    def _has_called(self) -> bool:
+        return bool(self.order.done.steps) or any(step.json["type"] == "tool_calls" for step in self.state.steps)
 
     async def _parts(self, guard: Guard, stream: StreamedResponse) -> Events:
         parts = aiter(stream)
@@ -198,9 +262,13 @@ class Runner:
             ):
                 return state.text(piece) if piece else []
             case PartStartEvent(index=index, part=ToolCallPart() as part):
-                return state.call_begun(index, Call(part.tool_call_id, part.tool_name, _json_text(part.args)))
+                return state.call_begun(index, self._call(part, _json_text(part.args)))
             case PartDeltaEvent(index=index, delta=ToolCallPartDelta(args_delta=piece)):
                 return state.call_more(index, _json_text(piece))
+            case PartEndEvent(part=BuiltinToolCallPart() as part):
+                return state.code(part.tool_call_id, _code_of(part))
+            case PartStartEvent(part=BuiltinToolReturnPart(content=content)):
+                return state.code_result(_outputs_of(content))
         return []
 
     def _over(self, stream: StreamedResponse) -> list[StreamEvent]:
@@ -215,7 +283,21 @@ class Runner:
             raise ModelError("The model gave an empty answer.", code="server_error", retryable=True)
         if reason is None and not stream.usage().has_values():
             raise ModelError("The model's answer broke off.", code="server_error", retryable=True)
-        return self.state.message_over()
+        return [*self.state.message_over(), *self.state.code_over()]
+
+
+def _code_of(part: BuiltinToolCallPart) -> str:
+    """The code that a provider runs; they name it differently."""
+    arguments = part.args_as_dict()
+    return next((str(arguments[name]) for name in ("code", "command", "input") if arguments.get(name)), "")
+
+
+def _outputs_of(content: Any) -> list[dict[str, Any]]:
+    """What running code printed, as the Assistants API has it."""
+    found = content if isinstance(content, dict) else {"output": content}
+    texts = [found.get(name) for name in ("output", "stdout", "logs", "stderr", "result")]
+    lines = "\n".join(text if isinstance(text, str) else to_json(text).decode() for text in texts if text)
+    return [{"type": "logs", "logs": lines}] if lines else []
 
 
 def _json_text(arguments: str | dict[str, Any] | None) -> str:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+
+from ai import ids
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
@@ -30,6 +33,22 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What earlier rounds of the same run did: before its client answered tool calls, or before its worker died."""
+
+    messages: Sequence[Json] = ()
+    """Its messages so far, in OpenAI's chat format; the model gets them after the history."""
+    call_ids: frozenset[str] = frozenset()
+    steps: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    cost: Decimal | None = None
+    first_token_ms: int | None = None
+    duration_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """A model, what it gets to read, and how it may answer."""
 
@@ -42,14 +61,22 @@ class Order:
     alias: str = ""
     instructions: str = ""
     tools: Sequence[Json] = ()
-    """OpenAI's function tools; those of other types are the provider's business and left out."""
+    """As the Assistants API has them: `function`, `file_search`, `code_interpreter`."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """The run's settings under OpenAI's names: temperature, max_completion_tokens, tool_choice, …"""
     toolbox: ToolBox | None = None
     """Who answers tool calls; without one every call is for the client."""
     limits: Limits = Limits()
+    done: Done = Done()
     thread_id: UUID | str | None = None
     assistant_id: UUID | str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     created: datetime | None = None
     expires: datetime | None = None
+    shown: Mapping[UUID, str] = field(default_factory=dict)
+    """Ids that came with an import, under the keys made of them."""
+
+    def shown_id(self, kind: str, key: UUID | str) -> str:
+        """The id that clients know."""
+        uuid = ids.parse(key)
+        return self.shown.get(uuid) or ids.public(kind, uuid)

@@ -6,7 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,9 +14,10 @@ from django.db import InterfaceError, OperationalError, transaction
 
 from ai.exceptions import LeaseLost, ModelError
 from ai.models import ChatThread, Job, Message, Run, RunStep
+from ai.models.run_steps import StepStatus
 from ai.models.runs import FINAL, RunStatus
 from ai.runner.loading import scope_of
-from ai.runner.state import RunState, Step
+from ai.runner.state import OWN_KEYS, RunState, Step
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,8 @@ class Result:
 
 def of_state(run: Run, state: RunState) -> Result:
     """The result of a run that the runner has finished with."""
-    return Result(run, state.status, state.values(), state.output, state.steps)
+    output, steps = state.unsaved()
+    return Result(run, state.status, state.values(), output, steps)
 
 
 def of_failure(run: Run, error: ModelError) -> Result:
@@ -48,8 +50,22 @@ def of_failure(run: Run, error: ModelError) -> Result:
     return Result(run, RunStatus.FAILED, {"error_code": error.code, "error_message": error.message})
 
 
-def write(results: Sequence[Result], *, at: datetime) -> set[UUID]:
-    """Write the results; the ids of the runs that had still been ours.
+def checkpoint(run: Run, state: RunState, *, at: datetime) -> None:
+    """Keep what a run has done so far, while it goes on: another worker could continue from here.
+
+    Raises:
+        LeaseLost: the run is no longer ours.
+    """
+    with transaction.atomic(), scope_of([run]):
+        Run.objects.progress(run, at=at, **state.meter.values())
+        output, steps = state.unsaved()
+        RunStep.objects.write(_row(step, run, state.status) for step in steps)
+        if output:
+            _append(run, output, at=at)
+
+
+def write(results: Sequence[Result], *, at: datetime) -> dict[UUID, str]:
+    """Write the results; the states that those runs are in now that had still been ours.
 
     One result that cannot be stored, for whatever reason, does not take the others with it: that run fails.
 
@@ -62,22 +78,26 @@ def write(results: Sequence[Result], *, at: datetime) -> set[UUID]:
         raise
     except Exception:
         if len(results) > 1:
-            return set().union(*(write([result], at=at) for result in results))
+            written: dict[UUID, str] = {}
+            for result in results:
+                written |= write([result], at=at)
+            return written
         log.exception("The result of run %s cannot be stored.", results[0].run.pk)
         error = ModelError("The answer could not be stored; see the console's log.", code="server_error")
         return _write([of_failure(results[0].run, error)], at=at)
 
 
-def _write(results: Sequence[Result], *, at: datetime) -> set[UUID]:
+def _write(results: Sequence[Result], *, at: datetime) -> dict[UUID, str]:
     with transaction.atomic():
         with scope_of(result.run for result in results):
-            written = [result for result in sorted(results, key=_key) if _is_settled(result, at=at)]
-            RunStep.objects.write(_row(step, result.run) for result in written for step in result.steps)
-            for result in written:
+            settled = [(result, _settled(result, at=at)) for result in sorted(results, key=_key)]
+            written = [(result, status) for result, status in settled if status]
+            RunStep.objects.write(_row(step, r.run, status) for r, status in written for step in r.steps)
+            for result, _ in written:
                 if not result.run.is_replay and result.output:
-                    _append(result, at=at)
-        _count(written, at=at)
-    return {result.run.pk for result in written}
+                    _append(result.run, result.output, at=at)
+        _count([result for result, _ in written], at=at)
+    return {result.run.pk: status for result, status in written}
 
 
 def _key(result: Result) -> UUID:
@@ -85,29 +105,33 @@ def _key(result: Result) -> UUID:
     return key
 
 
-def _is_settled(result: Result, *, at: datetime) -> bool:
+def _settled(result: Result, *, at: datetime) -> str:
+    """The state that the run is in now; empty when it is no longer ours."""
     try:
-        _settle(result, at=at)
+        return _settle(result, at=at)
     except LeaseLost:
         log.info("Run %s is no longer ours; its result was dropped.", result.run.pk)
-        return False
-    return True
+        return ""
 
 
-def _settle(result: Result, *, at: datetime) -> None:
+def _settle(result: Result, *, at: datetime) -> str:
     values = dict(result.values)
     if result.run.is_replay:
-        values["output"] = [{key: value for key, value in m.items() if key != "id"} for m in result.output]
+        values["output"] = [{key: value for key, value in m.items() if key not in OWN_KEYS} for m in result.output]
     if result.status in FINAL:
         Run.objects.end(result.run, status=result.status, at=at, **values)
-        return
+        return result.status
     try:
         Run.objects.pause(result.run, at=at, **values)
     except LeaseLost:  # or somebody asked to cancel it meanwhile
         Run.objects.end(result.run, status=RunStatus.CANCELLED, at=at, **(values | {"required_action": None}))
+        return RunStatus.CANCELLED
+    return result.status
 
 
-def _row(step: Step, run: Run) -> RunStep:
+def _row(step: Step, run: Run, status: str) -> RunStep:
+    """The step as a row; one that waited for a client is over when the run is."""
+    is_over = status == RunStatus.CANCELLED and step.ended is None
     return RunStep(
         id=step.key,
         run_id=run.pk,
@@ -115,18 +139,19 @@ def _row(step: Step, run: Run) -> RunStep:
         thread_id=run.thread_id,
         index=step.index,
         type=step.json["type"],
-        status=step.json["status"],
+        status=StepStatus.CANCELLED if is_over else step.json["status"],
         details=step.json["step_details"],
         usage=step.json["usage"],
         error=step.json["last_error"],
         started_at=step.started,
-        ended_at=step.ended,
+        ended_at=step.started if is_over else step.ended,
     )
 
 
-def _append(result: Result, *, at: datetime) -> None:
-    run = result.run
-    Message.objects.append(result.output, thread_id=str(run.thread_id), run_id=run.pk, at=at)
+def _append(run: Run, output: list[Json], *, at: datetime) -> None:
+    created = [datetime.fromtimestamp(m["created_at"], tz=UTC) if "created_at" in m else at for m in output]
+    messages = [{key: value for key, value in m.items() if key != "created_at"} for m in output]
+    Message.objects.append(messages, thread_id=str(run.thread_id), run_id=run.pk, at=at, created=created)
     ChatThread.objects.note_model(str(run.thread_id), model=run.model, at=at)
 
 

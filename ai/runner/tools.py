@@ -1,4 +1,4 @@
-"""Who answers a model's tool calls: the recording in a replay, registered functions in a normal run, else the client."""
+"""Who answers a model's tool calls: the recording in a replay, the run's own search and registered functions, else the client."""
 
 from __future__ import annotations
 
@@ -6,13 +6,20 @@ import json
 import logging
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ai import tools
 from ai.exceptions import AIError
+from ai.runner.calls import FILE_SEARCH, Answer
 from ai.stores.content import text_of, tool_calls_of
-from ai.tools.registry import Registry, canonical
+from ai.tools.registry import Registry, Tool, canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from ai.runner.file_search import FileSearch, Found
+
+__all__ = ["Answer", "Live", "Recorded", "ToolBox"]
 
 log = logging.getLogger(__name__)
 
@@ -27,15 +34,6 @@ UNRECORDED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A tool's result as the model gets it; `recorded` says whether it is the one of the original run."""
-
-    output: str
-    recorded: bool | None = None
-    failed: bool = False
-
-
 class ToolBox(Protocol):
     """Answers tool calls."""
 
@@ -45,16 +43,41 @@ class ToolBox(Protocol):
 
 
 class Live:
-    """A normal run: registered functions are called, everything else is left to the client."""
+    """A normal run: its files are searched, registered functions are called, everything else is left to the client."""
 
-    def __init__(self, registry: Registry = tools.default) -> None:
-        self._registry = registry
+    def __init__(
+        self,
+        registry: Registry = tools.default,
+        *,
+        allowed: Container[str] | None = None,
+        search: FileSearch | None = None,
+    ) -> None:
+        """`allowed` are the registered functions that this run's tenant may call, None for all of them."""
+        self._registry, self._allowed, self._search = registry, allowed, search
+        #: What searches of this run found, for citing it.
+        self.founds: list[Found] = []
 
     async def answer(self, name: str, arguments: str) -> Answer | None:
         """Call the function; what goes wrong is told to the model, which can mend it or go on without."""
+        if name == FILE_SEARCH and self._search is not None:
+            return await self._find(self._search, arguments)
         tool = self._registry.get(name)
-        if tool is None:
+        if tool is None or (self._allowed is not None and name not in self._allowed):
             return None
+        return await self._call(tool, name, arguments)
+
+    async def _find(self, search: FileSearch, arguments: str) -> Answer:
+        try:
+            found = await search.search(arguments)
+        except AIError as error:
+            return Answer(f"Error: {error}", failed=True, found=())
+        except Exception as error:
+            log.exception("The search in files failed.")
+            return Answer(f"Error: the search failed ({type(error).__name__}).", failed=True, found=())
+        self.founds.append(found)
+        return Answer(found.output, found=tuple(found.results))
+
+    async def _call(self, tool: Tool, name: str, arguments: str) -> Answer:
         try:
             return Answer(await tool.call(arguments))
         except TimeoutError:

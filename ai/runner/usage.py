@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pydantic_ai.usage import RequestUsage
 
     from ai.llm import ModelSpec
+    from ai.runner.order import Done
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,22 @@ class Meter:
     first_token: float | None = None
     #: The tokens that no step has been charged with yet.
     uncharged: tuple[int, int] = (0, 0)
+    #: Of earlier rounds, in milliseconds.
+    earlier: int = 0
+    earlier_first_token: int | None = None
+
+    @classmethod
+    def after(cls, done: Done, *, spec: ModelSpec | None) -> Meter:
+        """A meter that goes on counting where earlier rounds stopped."""
+        return cls(
+            spec=spec,
+            prompt=done.prompt_tokens,
+            completion=done.completion_tokens,
+            cached=done.cached_tokens,
+            cost=done.cost,
+            earlier=done.duration_ms,
+            earlier_first_token=done.first_token_ms,
+        )
 
     def add(self, used: RequestUsage) -> None:
         """Count one request to the model."""
@@ -60,7 +77,9 @@ class Meter:
 
     def values(self) -> dict[str, Any]:
         """The columns of a run that has ended now; never more than they hold, whatever a provider counted."""
-        first = None if self.first_token is None else round((self.first_token - self.begun) * 1000)
+        first = self.earlier_first_token
+        if first is None and self.first_token is not None:
+            first = self.earlier + round((self.first_token - self.begun) * 1000)
         return {
             "prompt_tokens": _held(self.prompt),
             "completion_tokens": _held(self.completion),
@@ -68,7 +87,7 @@ class Meter:
             "total_tokens": _held(self.prompt + self.completion),
             "cost": _cost(self.cost),
             "first_token_ms": first,
-            "duration_ms": round((perf_counter() - self.begun) * 1000),
+            "duration_ms": self.earlier + round((perf_counter() - self.begun) * 1000),
         }
 
 

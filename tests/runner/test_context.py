@@ -122,7 +122,19 @@ class TestParameters:
 
         assert held.output_object is not None
         assert held.output_object.json_schema == {"type": "object"}
-        assert free.output_object is None
+        assert (held.output_mode, free.output_mode) == ("native", "prompted")
+        assert free.output_object == held.output_object
+
+    def test_asks_for_json_without_a_word_to_the_model(self) -> None:
+        given = context.parameters([], response_format={"type": "json_object"}, schema_output=True)
+
+        assert (given.output_mode, given.prompted_output_template) == ("prompted", False)
+        assert given.prompted_output_instructions is None
+
+    def test_has_the_provider_run_code(self) -> None:
+        given = context.parameters([{"type": "code_interpreter"}])
+
+        assert [tool.kind for tool in given.builtin_tools] == ["code_execution"]
 
 
 class TestModelSettings:
@@ -138,11 +150,18 @@ class TestModelSettings:
             ("none", "none"),
             ("required", "required"),
             ({"type": "function", "function": {"name": "f"}}, ["f"]),
-            ({"type": "file_search"}, None),
+            ({"type": "file_search"}, ["file_search"]),
         ],
     )
     def test_translates_the_choice_of_a_tool(self, choice: Any, expected: Any) -> None:
         assert context.model_settings({"tool_choice": choice}).get("tool_choice") == expected
+
+    @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "f"}}])
+    def test_lets_a_model_answer_that_was_made_to_call_and_has(self, choice: Any) -> None:
+        assert "tool_choice" not in context.model_settings({"tool_choice": choice}, called=True)
+
+    def test_keeps_a_model_from_calling_in_every_round(self) -> None:
+        assert context.model_settings({"tool_choice": "none"}, called=True) == {"tool_choice": "none"}
 
     def test_takes_the_smaller_limit(self) -> None:
         assert context.model_settings({"max_tokens": 10}, max_tokens=99)["max_tokens"] == 10

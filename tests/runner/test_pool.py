@@ -67,7 +67,7 @@ class TestWrite:
             at=AT,
         )
 
-        assert written == {good.pk, bad.pk}
+        assert written == {good.pk: "completed", bad.pk: "failed"}
         assert statuses() == {good.pk: "completed", bad.pk: "failed"}
         job.refresh_from_db()
         assert (job.status, job.done, job.failed) == ("completed", 1, 1)
