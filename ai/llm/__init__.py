@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ai.llm.specs import ModelSpec, set_source, spec
 
 if TYPE_CHECKING:
+    from ai.llm.agents import answered
     from ai.llm.errors import translate
     from ai.llm.guard import check_url
     from ai.llm.prices import cost
@@ -26,6 +27,7 @@ __all__ = [
     "ModelSpec",
     "Probe",
     "aclose",
+    "answered",
     "check_url",
     "cost",
     "probe",
@@ -38,6 +40,7 @@ __all__ = [
 _HOMES = {
     "Probe": "probes",
     "aclose": "registry",
+    "answered": "agents",
     "check_url": "guard",
     "cost": "prices",
     "probe": "probes",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from ai.llm.specs import ModelSpec
+from ai.llm.specs import AGENT, ModelSpec
 
 if TYPE_CHECKING:
     from pydantic_ai.usage import UsageBase
@@ -31,10 +31,16 @@ _FREE = frozenset({"local", "ollama"})
 def cost(spec: ModelSpec, usage: UsageBase) -> Decimal | None:
     """US$ for `usage` (`input_tokens` includes `cache_read_tokens`); None where nobody knows the price.
 
-    A price stored with the model wins. Without a price of its own, a cached token costs what a prompt token does.
+    A price stored with the model wins. Without a price of its own, a cached token costs what a prompt token does. An agent
+    costs what its model does.
     """
     if spec.input_price is not None or spec.output_price is not None:
         return _by_row(spec, usage)
+    if spec.provider == AGENT:
+        from ai.llm.agents import behind  # noqa: PLC0415 - brings pydantic-ai along
+
+        model = behind(spec)
+        return cost(model, usage) if model else None
     if spec.provider in _FREE:
         return Decimal(0)
     return _by_list(spec, usage)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ai.exceptions import InvalidInput, Misconfigured
 from ai.llm import errors, guard, transports
-from ai.llm.specs import ModelSpec
+from ai.llm.specs import AGENT, ModelSpec
 
 if TYPE_CHECKING:
     import httpx
@@ -203,6 +203,12 @@ def _local(spec: ModelSpec) -> Built:
     return build_local(spec, _settings(spec))
 
 
+def _agent(spec: ModelSpec) -> Built:
+    from ai.llm.agents import build_agent  # noqa: PLC0415
+
+    return build_agent(spec), None
+
+
 _CHAT = "pydantic_ai.models.openai:OpenAIChatModel"
 _BUILDERS: dict[str, Callable[[ModelSpec], Built]] = {
     "openai": _openai_like(_CHAT, "pydantic_ai.providers.openai:OpenAIProvider"),
@@ -221,4 +227,5 @@ _BUILDERS: dict[str, Callable[[ModelSpec], Built]] = {
     "huggingface": _huggingface,
     "bedrock": _bedrock,
     "local": _local,
+    AGENT: _agent,
 }

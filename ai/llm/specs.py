@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
+from ai import conf
 from ai.exceptions import ModelError, NotFound
 
 #: Provider → the environment variables that may hold its key, the vendor's usual one first.
@@ -35,8 +36,11 @@ KEY_VARIABLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 PROVIDERS = tuple(KEY_VARIABLES)
 
-#: Servers that commonly ask for no key, and Bedrock, which also takes AWS's other credentials.
-KEYLESS = frozenset({"openai-compatible", "ollama", "local", "bedrock"})
+#: The provider of the Marvin agents in `AI_AGENTS`; the model is the agent's dotted path.
+AGENT = "agent"
+
+#: Servers that commonly ask for no key, Bedrock, which also takes AWS's other credentials, and agents, who know theirs.
+KEYLESS = frozenset({"openai-compatible", "ollama", "local", "bedrock", AGENT})
 
 _VENDORS_KEYS = frozenset(name for names in KEY_VARIABLES.values() for name in names)
 _KEY_NAME = re.compile(r"[A-Z][A-Z0-9_]*_(?:KEY|TOKEN)")
@@ -103,7 +107,7 @@ class ModelSpec:
 
     alias: str
     provider: str
-    """One of `PROVIDERS`."""
+    """One of `PROVIDERS`, or `AGENT`."""
     model: str
     """The provider's own name of the model."""
     base_url: str = ""
@@ -167,16 +171,18 @@ def set_source(source: Source | None) -> None:
 
 
 def spec(alias: str) -> ModelSpec:
-    """What `alias` stands for: a stored model, else `provider:model` in pydantic-ai's notation.
+    """What `alias` stands for: a stored model, else `provider:model` in pydantic-ai's notation, else a Marvin agent.
 
     Raises:
-        NotFound: it is neither, and the message lists the providers; or the stored model is disabled.
+        NotFound: it is none of these, and the message lists the providers; or the stored model is disabled.
     """
     if stored := _source(alias):
         return stored
     provider, _, model = alias.partition(":")
     if provider in KEY_VARIABLES and model:
         return ModelSpec(alias=alias, provider=provider, model=model)
+    if path := conf.current().agents.get(alias):
+        return ModelSpec(alias=alias, provider=AGENT, model=path)
     raise NotFound(
         f"There is no language model {alias!r}. Use the alias of one in the admin's list of language models, or "
         f"provider:model with one of these providers: {', '.join(PROVIDERS)}."
