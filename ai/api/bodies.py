@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 from django.http import HttpRequest
 from ninja import NinjaAPI
@@ -13,6 +13,8 @@ from ninja.parser import Parser
 from ai import conf
 from ai.exceptions import InvalidInput, TooLarge
 from ai.stores.serialization import to_serializable
+
+T = TypeVar("T")
 
 #: Deeper objects are refused: no client has a use for them, and what reads them next might not survive.
 MOST_LEVELS = 100
@@ -30,13 +32,17 @@ class _JsonModel(BodyModel):
 
 
 class JsonBody(Body):  # type: ignore[misc]
-    """A view's argument that is the request's JSON body, as `read` left it; an absent body is an empty object."""
+    """The request's JSON body, as `read` left it; an absent body is an empty object."""
 
     _model = _JsonModel
 
     @classmethod
     def _param_source(cls) -> str:
         return "body"
+
+
+#: The type of a view's argument that is the request's JSON body: `data: Json[CreateThread]`.
+Json = Annotated[T, JsonBody(...)]
 
 
 class QueryParser(Parser):

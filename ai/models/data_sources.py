@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -15,6 +17,7 @@ from ai.models.base import TenantRecord
 from ai.stores.base import BaseFileStore
 from ai.stores.files import Inspector, chunks_of, clean_name
 from ai.stores.memory import attachment_reference
+from ai.stores.serialization import clean_text
 from ai.tenancy import TenantModelManagerMixin
 
 
@@ -74,6 +77,18 @@ class DataSourceManager(TenantModelManagerMixin, models.Manager["DataSource"], B
         Raises:
             TooLarge: it has more than `AI_MAX_FILE_BYTES`; nothing is kept.
         """
+        with self.receive(file, name, purpose, tenant_id) as row:
+            row.save(force_insert=True)
+        return row
+
+    @contextmanager
+    def receive(
+        self, file: Any, name: str | None = None, purpose: str = "assistants", tenant_id: UUID | str | None = None
+    ) -> Iterator[DataSource]:
+        """Put a file's content in storage, and hand out its row for the caller to save; where that fails, it goes again.
+
+        Content of half a gigabyte comes in before a transaction begins, which would hold up every other writer.
+        """
         label = clean_name(name or getattr(file, "name", None))
         row = self.model(name=label, purpose=purpose[:64], tenant_id=self.tenant_for_new_row(tenant_id))
         inspector = Inspector(label)
@@ -83,18 +98,26 @@ class DataSourceManager(TenantModelManagerMixin, models.Manager["DataSource"], B
             path = storage.save(path, _Stream(inspector.watch(chunks_of(file))))
             facts = inspector.facts()
             row.file.name, row.bytes, row.sha256, row.mime_type = path, facts.size, facts.sha256, facts.mime_type
-            row.save(force_insert=True)
+            yield row
         except BaseException:
             storage.delete(path)
             raise
-        return row
 
     def get_file(self, file_id: str) -> DataSource:
         """The file."""
         try:
-            return self.get(file_id=file_id)
+            return self.get(file_id=clean_text(file_id))
         except self.model.DoesNotExist:
-            raise NotFound(f"No file found with id '{file_id}'.") from None
+            raise NotFound(f"No file found with id '{clean_text(file_id)[:100]}'.") from None
+
+    def existing(self, file_ids: Iterable[str]) -> set[str]:
+        """Those of the ids that are of files in scope."""
+        wanted = [clean_text(file_id) for file_id in file_ids]
+        return set(self.filter(file_id__in=wanted).values_list("file_id", flat=True)) if wanted else set()
+
+    def current(self, at: datetime) -> models.QuerySet[DataSource]:
+        """The files whose time is not over."""
+        return self.filter(models.Q(expires_at__isnull=True) | models.Q(expires_at__gt=at))
 
     def read_file(self, file_id: str) -> Iterator[bytes]:
         """The content in chunks."""

@@ -20,7 +20,6 @@ access_log = logging.getLogger("ai.audit")
 SHOWN_INLINE = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 
 
-@transaction.atomic
 def add(
     *,
     file: Any,
@@ -29,16 +28,19 @@ def add(
     name: str | None = None,
     purpose: str = "assistants",
     tenant_id: UUID | None = None,
+    expires_at: datetime | None = None,
 ) -> DataSource:
-    """Keep an uploaded file.
+    """Keep an uploaded file, until `expires_at` if that is given.
 
     Raises:
         Forbidden, TooLarge.
         OutsideTenant: the tenant is not in scope, or none was given and there are several.
     """
     permissions.require(by, "ai.add_datasource")
-    row: DataSource = DataSource.objects.add_file(file, name, purpose, tenant_id)
-    audit.record("file.added", target=row, by=by, at=at, name=row.name, bytes=row.bytes, sha256=row.sha256)
+    with DataSource.objects.receive(file, name, purpose, tenant_id) as row, transaction.atomic():
+        row.created, row.expires_at = at, expires_at
+        row.save(force_insert=True)
+        audit.record("file.added", target=row, by=by, at=at, name=row.name, bytes=row.bytes, sha256=row.sha256)
     return row
 
 

@@ -4,9 +4,26 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.test import Client
+from django.utils import timezone
+
+from ai import tenancy
+
+if TYPE_CHECKING:
+    from ai.models import ApiKey, Tenant
+
+
+def make_key(owner: Tenant, **values: Any) -> tuple[ApiKey, str]:
+    """A key of the tenant, with every scope unless told otherwise."""
+    from ai.models import ApiKey
+
+    with tenancy.scope(owner.pk):
+        made: tuple[ApiKey, str] = ApiKey.objects.make(
+            tenant_id=owner.pk, created=timezone.now(), **{"scopes": ["read", "write", "admin"], **values}
+        )
+    return made
 
 
 @dataclass
@@ -15,6 +32,11 @@ class Caller:
 
     key: str
     client: Client = field(default_factory=lambda: Client(raise_request_exception=False))
+
+    @classmethod
+    def of(cls, owner: Tenant, **values: Any) -> Caller:
+        """A caller with a new key of the tenant."""
+        return cls(make_key(owner, **values)[1])
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """The answer, with the JSON it holds as `data`."""
