@@ -1,0 +1,1 @@
+"""What runs inside the clients' own environments: nothing here may import Django, or anything that `openai` does not need."""
