@@ -15,8 +15,8 @@ from ai.admin.parts import badges
 from ai.admin.parts.base import ConsoleAdmin
 from ai.admin.parts.filters import DateFilter, TenantFilter, recent_values
 from ai.admin.parts.forms import AssistantForm, tenant_field
-from ai.models import Assistant, LanguageModel
-from ai.services import assistants
+from ai.models import Assistant
+from ai.services import assistants, language_models
 
 SHOWN_ALIASES = 20
 
@@ -82,7 +82,7 @@ class AssistantAdmin(ConsoleAdmin):
         if field:
             kwargs["form"] = type("NewAssistantForm", (AssistantForm,), {"tenant": field})
         form: Any = super().get_form(request, obj, change=change, **kwargs)
-        aliases = list(LanguageModel.objects.enabled().values_list("alias", flat=True)[:SHOWN_ALIASES])
+        aliases = [choice.alias for choice in language_models.choices(most=SHOWN_ALIASES)]
         if "model" in form.base_fields:
             named = ", ".join(aliases) or "none yet"
             form.base_fields["model"].help_text = f"An alias ({named}), or provider:model, such as openai:gpt-4o-mini."

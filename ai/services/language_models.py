@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,9 +12,9 @@ from asgiref.sync import async_to_sync
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from ai import llm
+from ai import conf, llm
 from ai.exceptions import InvalidInput, ModelError, NotFound
-from ai.llm.specs import KEY_VARIABLES, KEYLESS, belongs_at, may_hold_key
+from ai.llm.specs import AGENT, KEY_VARIABLES, KEYLESS, belongs_at, may_hold_key
 from ai.models import LanguageModel
 from ai.models.language_models import NO_KEY_NAME
 from ai.services import audit, permissions
@@ -31,6 +32,24 @@ PLAIN_WORDS = {
     "invalid_prompt": "The provider did not accept the request. Check the model's name and settings.",
     "server_error": "The provider could not be reached, or failed. Check the base URL and whether the server runs.",
 }
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Something that can be chosen as a model; `model` is the provider's name of it, or an agent's dotted path."""
+
+    alias: str
+    provider: str
+    model: str
+
+
+def choices(*, most: int = 100) -> list[Choice]:
+    """What is offered where a model is chosen: up to `most` enabled models by alias, then the Marvin agents."""
+    rows = LanguageModel.objects.enabled().order_by("alias").values_list("alias", "provider", "model")[:most]
+    found = [Choice(*row) for row in rows]
+    known = {choice.alias for choice in found}
+    agents = conf.current().agents
+    return found + [Choice(alias, AGENT, path) for alias, path in agents.items() if alias not in known]
 
 
 def key_status(row: LanguageModel) -> str:

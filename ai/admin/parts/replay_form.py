@@ -11,7 +11,10 @@ from django import forms
 from django.http import HttpRequest
 
 from ai import conf
+from ai.llm.specs import AGENT
 from ai.models import LanguageModel
+from ai.services import language_models
+from ai.services.language_models import Choice
 
 #: Models in one request, and models offered to choose from.
 MOST_MODELS = 8
@@ -42,21 +45,18 @@ class ReplayForm(forms.Form):
 
     def __init__(self, data: Any = None, *, initial: dict[str, Any] | None = None) -> None:
         super().__init__(data, initial=initial)
-        rows = LanguageModel.objects.enabled().values_list("alias", "provider", "model")[:MOST_OFFERED]
-        self._known = list(rows)
+        self._known = language_models.choices(most=MOST_OFFERED)
         default = conf.current().default_model
-        if default and default not in {alias for alias, _, _ in self._known}:
-            self._known.insert(0, (default, "local" if default.startswith("local:") else "", default.partition(":")[2]))
-        self.fields["models"].choices = [(alias, alias) for alias, _, _ in self._known]  # type: ignore[attr-defined]
+        if default and default not in {choice.alias for choice in self._known}:
+            provider = "local" if default.startswith("local:") else ""
+            self._known.insert(0, Choice(default, provider, default.partition(":")[2]))
+        self.fields["models"].choices = [(choice.alias, choice.alias) for choice in self._known]  # type: ignore[attr-defined]
 
     def offered(self) -> list[Offer]:
         """The models to choose from."""
         chosen = set(self["models"].value() or [])
-        names = dict(LanguageModel._meta.get_field("provider").flatchoices)
-        return [
-            Offer(alias, names.get(provider, provider), model, alias in chosen)
-            for alias, provider, model in self._known
-        ]
+        names = {**dict(LanguageModel._meta.get_field("provider").flatchoices), AGENT: "Marvin agent"}
+        return [Offer(c.alias, names.get(c.provider, c.provider), c.model, c.alias in chosen) for c in self._known]
 
     def clean_other(self) -> list[str]:
         """Aliases, separated by commas or blanks."""
