@@ -43,7 +43,8 @@ def _node() -> str:
 
 
 def _node_scenarios() -> tuple[str, ...]:
-    return tuple(name for file in sorted(CLIENTS.glob("node/*.mjs")) for name in _EXPORTED.findall(file.read_text()))
+    files = sorted(file for file in CLIENTS.glob("node/*.mjs") if file.name != "api.mjs")
+    return tuple(name for file in files for name in _EXPORTED.findall(file.read_text()))
 
 
 NEWEST = Sdk("openai-3", (sys.executable, *_PYTHON), tuple(scenarios.found()))
