@@ -29,6 +29,10 @@ class ForeignIdManager(TenantManager):
             return {}
         return dict(self.filter(pk__in=wanted).values_list("pk", "text"))
 
+    def shown(self, kind: str, key: UUID) -> str:
+        """The public id of one row of this kind, one of `ids.PREFIXES`."""
+        return self.texts([key]).get(key) or ids.public(kind, key)
+
 
 class ForeignId(models.Model):
     """One adopted id."""

@@ -191,6 +191,29 @@ class MessageManager(TenantModelManagerMixin, models.Manager.from_queryset(Messa
             raise NotFound(f"No message found with id '{message_id}'.") from None
         return row
 
+    def set_metadata(self, message_id: UUID, *, metadata: dict[str, str], at: datetime) -> Message | None:
+        """Replace the metadata that a client gave the message; None when it is gone."""
+        with transaction.atomic():
+            row: Message | None = self.select_for_update().filter(pk=message_id).first()
+            if row is not None:
+                row.message, row.modified = {**(row.message or {}), "metadata": metadata}, at
+                row.save(update_fields=["message", "modified"])
+        return row
+
+    def delete_message(self, row: Message) -> None:
+        """Delete the message with its feedback; the others keep their numbers."""
+        from ai.models.feedback import Feedback
+
+        key = UUID(str(row.thread_id))
+        with transaction.atomic():
+            ChatThread.objects.locked(key)
+            if not self.filter(pk=row.pk).delete()[0]:
+                return
+            if Feedback._base_manager.filter(message_id=row.pk).delete()[0]:
+                Feedback.objects.recount(key)
+            SearchDocument.objects.rewrite(SearchDocument(thread_id=key, message_id=row.pk, text=""))
+            ChatThread.objects.filter(pk=key).update(message_count=models.F("message_count") - 1)
+
     def list_thread_messages(self, thread_id: UUID | str) -> MessageQuerySet:
         """The thread's messages in the order they were added."""
         rows: Any = self.get_queryset()

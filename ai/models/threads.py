@@ -215,6 +215,22 @@ class ThreadManager(TenantModelManagerMixin, models.Manager.from_queryset(Thread
         last: int = self.filter(pk=thread_id).values_list("last_sequence", flat=True).get()
         return last - count + 1
 
+    def grow(self, thread: ChatThread, *, count: int, **values: Any) -> None:
+        """Note that a locked thread got `count` more messages from an import, with what else changed in `values`."""
+        thread.message_count += count
+        for name, value in values.items():
+            setattr(thread, name, value)
+        thread.save(update_fields=["message_count", *values])
+
+    def change_data(self, thread_id: UUID, *, at: datetime, **values: Any) -> ChatThread | None:
+        """Set some of the thread's `data` and leave the rest; None when it is gone. Parallel changes lose nothing."""
+        with transaction.atomic():
+            thread = self.locked(thread_id)
+            if thread is not None:
+                thread.data, thread.modified = {**(thread.data or {}), **values}, at
+                self.filter(pk=thread.pk).update(data=thread.data, modified=at)
+        return thread
+
     def note_model(self, thread_id: UUID | str, *, model: str, at: datetime) -> None:
         """Remember which model answered last."""
         self.filter(pk=ids.parse(thread_id)).update(model=model[:255], last_activity_at=at, modified=at)

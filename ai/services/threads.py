@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,12 +10,77 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import OuterRef, Q, Subquery
 
+from ai import ids
 from ai.exceptions import InvalidInput, NotFound
 from ai.models import ChatThread, Tenant
+from ai.models.threads import NEW_NAME
 from ai.services import audit, permissions
+from ai.services.messages import write
+from ai.services.tool_resources import merged as tools_work_on
 
+#: Where threads come from that clients of the API make.
+SOURCE = "api"
 MOST_TAGS = 20
 TAG_CHARACTERS = 100
+
+
+@transaction.atomic
+def create(
+    *,
+    tenant_id: UUID,
+    by: Any,
+    at: datetime,
+    messages: Sequence[Mapping[str, Any]] = (),
+    metadata: Mapping[str, str] | None = None,
+    tool_resources: Mapping[str, Any] | None = None,
+) -> ChatThread:
+    """A new thread, as the Assistants API makes one.
+
+    Args:
+        messages: what it begins with, each with the values of `messages.create`.
+
+    Raises:
+        Forbidden, InvalidInput.
+        NotFound: a file or vector store that is named does not exist.
+        OutsideTenant: the tenant is not in scope.
+    """
+    permissions.require(by, "ai.add_chatthread")
+    tenant = ChatThread.objects.tenant_for_new_row(tenant_id)
+    thread = ChatThread(tenant_id=tenant, source=SOURCE, name=NEW_NAME, tags=["chat"], created=at, last_activity_at=at)
+    resources = tools_work_on({}, dict(tool_resources or {}), by=by, at=at)
+    thread.data = {"metadata": dict(metadata or {}), "tool_resources": resources}
+    ChatThread.objects.insert(thread)
+    audit.record("thread.added", target=thread, by=by, at=at, messages=len(messages))
+    if messages:
+        write(thread=thread, messages=messages, by=by, at=at)
+        thread.refresh_from_db()
+    return thread
+
+
+@transaction.atomic
+def modify(
+    *,
+    thread_id: UUID,
+    by: Any,
+    at: datetime,
+    metadata: Mapping[str, str] | None = None,
+    tool_resources: Mapping[str, Any] | None = None,
+) -> ChatThread:
+    """Give a thread other metadata, or its tools other things to work on; None leaves what is there.
+
+    Raises:
+        Forbidden, NotFound.
+    """
+    permissions.require(by, "ai.change_chatthread")
+    thread = ChatThread.objects.locked(thread_id)
+    if thread is None:
+        raise NotFound(f"No thread found with id '{ids.public('thread', thread_id)}'.")
+    values: dict[str, Any] = {} if metadata is None else {"metadata": dict(metadata)}
+    if tool_resources is not None:
+        before = (thread.data or {}).get("tool_resources") or {}
+        values["tool_resources"] = tools_work_on(before, dict(tool_resources), by=by, at=at)
+    audit.record("thread.changed", target=thread, by=by, at=at, values=sorted(values))
+    return ChatThread.objects.change_data(thread_id, at=at, **values) or thread
 
 
 @transaction.atomic

@@ -114,6 +114,17 @@ async def by_model(text: str, *, model: Any) -> str:
     return title if any(character.isalnum() for character in title) else ""
 
 
+def for_now(text: str, *, thread_id: UUID, tenant_id: UUID) -> tuple[str, bool]:
+    """What a thread that begins with `text` is called, and whether that is its title for good.
+
+    Where a model writes the titles it is not: a worker is asked for one when the transaction commits.
+    """
+    if not conf.current().title_model:
+        return by_rule(text), True
+    dispatch.title_thread(name=text, thread_id=thread_id, tenant_id=tenant_id)
+    return ChatThread.objects.trim_message(text) or NEW_NAME, False
+
+
 def opening_of(thread: ChatThread) -> str:
     """What the thread's user first wrote, else its first message, else what its metadata remembers."""
     messages: Any = Message.objects.list_thread_messages(thread.pk)

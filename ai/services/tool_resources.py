@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from ai import ids, tenancy
 from ai.exceptions import NotFound
-from ai.models import DataSource, VectorStore
+from ai.models import ChatThread, DataSource, VectorStore
 
 
 def merged(before: dict[str, Any], given: dict[str, Any], *, by: Any, at: datetime) -> dict[str, Any]:
@@ -35,6 +35,32 @@ def merged(before: dict[str, Any], given: dict[str, Any], *, by: Any, at: dateti
         made = [_make(new, by=by, at=at) for new in search.get("vector_stores") or []]
         kept["file_search"] = {"vector_store_ids": [*stores, *made]}
     return kept
+
+
+def add_attachments(*, thread_id: UUID, messages: Sequence[Mapping[str, Any]], by: Any, at: datetime) -> None:
+    """Give the files attached to a locked thread's new messages to the tools that they were attached for.
+
+    Raises:
+        Forbidden: `by` may not change vector stores.
+    """
+    thread: ChatThread = ChatThread.objects.get(pk=thread_id)
+    for_code = _attached(messages, "code_interpreter")
+    if for_code:
+        resources = dict((thread.data or {}).get("tool_resources") or {})
+        before = (resources.get("code_interpreter") or {}).get("file_ids") or []
+        resources["code_interpreter"] = {"file_ids": list(dict.fromkeys([*before, *for_code]))}
+        thread = ChatThread.objects.change_data(thread_id, at=at, tool_resources=resources) or thread
+    if for_search := _attached(messages, "file_search"):
+        from ai.services import vector_stores
+
+        vector_stores.attach_to_thread(thread=thread, file_ids=for_search, by=by, at=at)
+
+
+def _attached(messages: Sequence[Mapping[str, Any]], tool: str) -> list[str]:
+    """The files that are attached for a tool, each once."""
+    attachments = [attachment for message in messages for attachment in message.get("attachments") or []]
+    files = [a["file_id"] for a in attachments if any(t.get("type") == tool for t in a.get("tools") or [])]
+    return list(dict.fromkeys(files))
 
 
 def _known(resources: dict[str, Any], tool: str, name: str) -> frozenset[str]:

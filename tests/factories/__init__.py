@@ -49,7 +49,7 @@ def thread(owner: Tenant | UUID, *messages: dict[str, Any], **values: Any) -> Ch
     """A thread with messages in OpenAI's chat format."""
     tenant_id = owner if isinstance(owner, UUID) else owner.pk
     with tenancy.scope(tenant_id):
-        row = ChatThread(id=ids.new(), tenant_id=tenant_id, **{"name": "A thread", **values})
+        row = ChatThread(tenant_id=tenant_id, **{"id": ids.new(), "name": "A thread", **values})
         ChatThread.objects.insert(row)
         if messages:
             Message.objects.append(list(messages), thread_id=row.pk)
