@@ -53,6 +53,11 @@ def resolve(alias: str | ModelSpec) -> Model:
     return model
 
 
+def spec_of(model: Model) -> ModelSpec | None:
+    """What `resolve` made this model from on the running event loop; None when it was made elsewhere."""
+    return next((spec for spec, kept in _shelf().models.values() if kept is model), None)
+
+
 async def aclose() -> None:
     """Close the clients of the running event loop; call it before the loop ends."""
     with _lock:
