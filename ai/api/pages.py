@@ -13,6 +13,7 @@ from pydantic import Field
 
 from ai.api import lookups
 from ai.exceptions import InvalidInput
+from ai.stores.serialization import clean_text
 
 T = TypeVar("T")
 
@@ -58,23 +59,28 @@ class Page(Generic[T]):
         }
 
 
-def read(rows: Any, query: PageQuery, *, kind: str, by: tuple[str, ...] = BY_CREATION) -> Page[Any]:
+def read(
+    rows: Any, query: PageQuery, *, kind: str, by: tuple[str, ...] = BY_CREATION, named: str | None = None
+) -> Page[Any]:
     """A page of a queryset, without counting it.
 
     Args:
         rows: the whole list, in any order.
         kind: what its ids are of, one of `ids.PREFIXES`.
         by: the fields of the order, the last of them unique.
+        named: the field that holds the public id, where that is not made from the key.
 
     Raises:
         InvalidInput: a cursor is no id of the list.
     """
     ascending = query.order == "asc"
     kept = rows
-    if query.after:
-        kept = kept.filter(_beyond(by, _position(rows, by, "after", query.after, kind), ascending=ascending))
-    if query.before:
-        kept = kept.filter(_beyond(by, _position(rows, by, "before", query.before, kind), ascending=not ascending))
+    for name, text, onward in (("after", query.after, ascending), ("before", query.before, not ascending)):
+        if text:
+            place = _position(rows, by, text, named)
+            if place is None:
+                raise InvalidInput(lookups.missing(kind, text).message, param=name)
+            kept = kept.filter(_beyond(by, place, ascending=onward))
     backward = bool(query.before and not query.after)
     # The page before a cursor is the one that ends there: read from the cursor on, then turned round.
     up = ascending is not backward
@@ -83,16 +89,15 @@ def read(rows: Any, query: PageQuery, *, kind: str, by: tuple[str, ...] = BY_CRE
     return Page(page[::-1] if backward else page, len(found) > query.limit)
 
 
-def _position(rows: Any, by: tuple[str, ...], name: str, text: str, kind: str) -> tuple[Any, ...]:
-    """Where the cursor is in the order."""
+def _position(rows: Any, by: tuple[str, ...], text: str, named: str | None) -> tuple[Any, ...] | None:
+    """Where the row with this public id is in the order; None when it is nowhere."""
     keys = lookups.keys(text)
-    found: tuple[Any, ...] | None = rows.filter(pk__in=keys).order_by("pk").values_list(*by).first()
-    if found is not None:
-        return found
-    if by == BY_CREATION and keys[0].version == 7:
+    which = {named: clean_text(text)} if named else {"pk__in": keys}
+    found: tuple[Any, ...] | None = rows.filter(**which).order_by("pk").values_list(*by).first()
+    if found is None and by == BY_CREATION and keys[0].version == 7:
         # Whoever deletes what they list walks on from an id that is gone; it still tells its time.
         return datetime.fromtimestamp((keys[0].int >> 80) / 1000, UTC), keys[0]
-    raise InvalidInput(lookups.missing(kind, text).message, param=name)
+    return found
 
 
 def _beyond(by: tuple[str, ...], values: tuple[Any, ...], *, ascending: bool) -> Q:

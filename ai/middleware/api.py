@@ -19,8 +19,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve
 
-from ai import conf
 from ai.events.errors import envelope, kind_of
+from ai.middleware.bodies import TOO_LARGE, most_bytes
 
 logger = logging.getLogger("ai.api")
 
@@ -94,8 +94,8 @@ def _refusal(request: HttpRequest) -> HttpResponseBase | None:
         return _error(403, "The API answers over HTTPS only: change http:// to https:// in the base URL.")
     if request.path_info in {DOCS, DOCUMENT} and request.method not in {"GET", "HEAD"}:
         return _not_allowed(request, "GET, HEAD")
-    limit = conf.current().api_max_body_bytes
-    if request.content_type != "multipart/form-data" and _length(request) > limit:
+    limit = most_bytes(request.content_type or "")
+    if _length(request) > limit or getattr(request, "scope", {}).get(TOO_LARGE):
         return _error(413, f"The request's body is larger than {limit:,} bytes, the most this installation accepts.")
     return None
 
