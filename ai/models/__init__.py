@@ -3,6 +3,7 @@
 from ai.models.api_keys import ApiKey
 from ai.models.assistants import Assistant
 from ai.models.audit import AuditEntry
+from ai.models.chunks import Chunk
 from ai.models.data_sources import DataSource
 from ai.models.feedback import Feedback
 from ai.models.foreign_ids import ForeignId
@@ -15,7 +16,7 @@ from ai.models.runs import Run
 from ai.models.search import SearchDocument
 from ai.models.tenants import Tenant, TenantMembership
 from ai.models.threads import ChatThread, ThreadTag
-from ai.models.vector_stores import Chunk, VectorStore, VectorStoreBatch, VectorStoreFile
+from ai.models.vector_stores import VectorStore, VectorStoreBatch, VectorStoreFile
 from ai.models.workers import Worker
 
 __all__ = [

@@ -23,6 +23,7 @@ DISTINCT = {
     "user_id": 5_000,
     "model": 10,
     "tag": 20,
+    "vector_store_id": 5_000,
     "tags": 500,
     "action": 30,
     "message_count": 50,
@@ -32,6 +33,9 @@ DISTINCT = {
 #: Mostly NULL: how selective they are depends on whether NULL is asked for, so of indexes that begin with one the planner's
 #: own guess is left alone.
 MOSTLY_NULL = {"external_id", "replay_of_thread", "replay_of", "replay_key", "leased_by"}
+
+#: FTS5's own tables.
+FULL_TEXT = ("ai_search_fts", "ai_chunk_fts")
 
 
 def tell_planner(connection: Any) -> None:
@@ -59,7 +63,7 @@ def _figures(cursor: Any, table: str, index: str) -> list[int]:
     columns = [name for (name,) in cursor.fetchall()]
     cursor.execute('SELECT "unique" FROM pragma_index_list(%s) WHERE name = %s', [table, index])
     (is_unique,) = cursor.fetchone()
-    if columns[0] in MOSTLY_NULL or None in columns or table.startswith("ai_search_fts"):
+    if columns[0] in MOSTLY_NULL or None in columns or table.startswith(FULL_TEXT):
         return []
     figures, left = [ROWS], ROWS
     for column in columns:

@@ -79,10 +79,10 @@ def grams(text: str) -> str:
 def _extra_words(word: str) -> list[str]:
     folded = fold(word)
     if _RUN.search(folded):
-        letters = [_letters(run) for run in _RUN.findall(folded)]
-        pairs = [run[i : i + 2] for run in letters for i in range(min(len(run), MOST_GRAMS))]
-        return pairs + _parts(_RUN.sub(" ", folded))
-    return _parts(folded) if _needs_folding(word, folded) else []
+        runs = [letters(run) for run in _RUN.findall(folded)]
+        pairs = [run[i : i + 2] for run in runs for i in range(min(len(run), MOST_GRAMS))]
+        return pairs + parts(_RUN.sub(" ", folded))
+    return parts(folded) if _needs_folding(word, folded) else []
 
 
 def _needs_folding(word: str, folded: str) -> bool:
@@ -96,21 +96,21 @@ def _terms_of(word: str) -> list[Term]:
     position = 0
     for run in _RUN.finditer(word):
         found += _phrase(word[position : run.start()], may_go_on=False)
-        found += _pairs(_letters(run.group()))
+        found += _pairs(letters(run.group()))
         position = run.end()
     return found + _phrase(word[position:], may_go_on=True)
 
 
 def _phrase(text: str, *, may_go_on: bool) -> list[Term]:
-    words = tuple(part[:WORD_CHARACTERS] for part in _parts(text))[:QUERY_WORDS]
+    words = tuple(part[:WORD_CHARACTERS] for part in parts(text))[:QUERY_WORDS]
     if not words:
         return []
     is_long = len(words[-1]) >= PREFIX_CHARACTERS or words[-1] >= "\u1100"  # two Hangul syllables are a word
     return [Term(words, may_go_on and is_long)]
 
 
-def _pairs(letters: str) -> list[Term]:
-    kept = letters[:WORD_CHARACTERS]
+def _pairs(run: str) -> list[Term]:
+    kept = run[:WORD_CHARACTERS]
     if not kept:
         return []
     if len(kept) == 1:
@@ -118,13 +118,13 @@ def _pairs(letters: str) -> list[Term]:
     return [Term(tuple(kept[i : i + 2] for i in range(len(kept) - 1)), is_prefix=False)]
 
 
-def _parts(text: str) -> list[str]:
+def parts(text: str) -> list[str]:
     """The maximal runs of letters, digits and marks that hold at least one letter or digit."""
     cut = "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in text)
     return [part for part in cut.split() if any(c.isalnum() for c in part)]
 
 
-def _letters(run: str) -> str:
+def letters(run: str) -> str:
     """The run without vowel signs and tone marks, which tokenizers drop or split at."""
     return "".join(c for c in run if c.isalnum())
 

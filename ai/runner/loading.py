@@ -59,6 +59,8 @@ class Work:
     def order(self, model: Model | None, *, limits: Limits) -> Order:
         """The order for the runner; one without a model can only fail."""
         run = self.run
+        if model is not None and run.is_replay and self.spec and self.spec.provider == llm.AGENT:
+            model = llm.answered(model, self._recorded)  # an agent's tools are not executed again either
         return Order(
             run_id=run.pk,
             model=cast("Model", model),
@@ -78,6 +80,10 @@ class Work:
             created=run.created,
             expires=run.expires_at,
         )
+
+    async def _recorded(self, name: str, arguments: str) -> str | None:
+        found = await self.toolbox.answer(name, arguments)
+        return found.output if found else None
 
 
 def limits_of(run: Run, *, at: datetime) -> Limits:
@@ -204,7 +210,8 @@ def _messages(runs: Sequence[Run]) -> dict[str, list[tuple[int, Json]]]:
 
 
 def _recorded_steps(runs: Sequence[Run]) -> dict[Any, list[Json]]:
-    originals = {run.replay_of for run in runs if run.replay_of and run.tools}
+    agents = conf.current().agents
+    originals = {run.replay_of for run in runs if run.replay_of and (run.tools or run.model in agents)}
     found: dict[Any, list[Json]] = defaultdict(list)
     if originals:
         rows = RunStep.objects.filter(run_id__in=originals, type="tool_calls").order_by("run_id", "index")
@@ -221,7 +228,7 @@ def _work(
     offered = run.tools or []
     if run.is_replay:
         turn = [m for sequence, m in messages if (run.replay_from or 0) <= sequence <= (run.replay_to or 0)]
-        recording = tools.recording_of(turn) or tools.recording_of_steps(steps)
+        recording = max(tools.recording_of(turn), tools.recording_of_steps(steps), key=len)
         box = tools.Recorded(recording, earlier=tools.recording_of(history))
         if run.replay_of is None:
             offered = offered or tools.offered_by([*history, *turn])
@@ -239,7 +246,7 @@ def _search_of(run: Run) -> FileSearch | None:
     from ai.runner.file_search import FileSearch  # noqa: PLC0415 - for the runs that search only
 
     stores = [key for text in (run.settings or {}).get(STORES) or [] for key in ids.keys(run.tenant_id or "", text)]
-    return FileSearch(stores, tool.get(FILE_SEARCH) or {})
+    return FileSearch(stores, tool.get(FILE_SEARCH) or {}, tenant_id=run.tenant_id)
 
 
 def overrides_of(run: Run) -> Json:

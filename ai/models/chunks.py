@@ -1,0 +1,237 @@
+"""Chunks: the pieces of files in vector stores, and the search in them.
+
+The full-text index is made by migration `0004_file_search`: an FTS5 table kept by triggers on SQLite, a generated `tsvector`
+column with a GIN index on PostgreSQL. Both hold the chunk's vector store as a label, so that a search reads the entries of
+the store it asks for and no others, however many there are.
+
+A question's words need not all be found. The index gives, for each word, the chunks that hold it, up to a bound; whatever
+is in more of them ("the", "how") says little and is passed over while there are rarer words. The chunks with the rarest
+words are then read and ranked by `ai.models.ranking`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, ClassVar, NamedTuple
+from uuid import UUID
+
+from django.db import connections, models, router
+
+from ai.models import ranking, vectors
+from ai.models.base import TenantManager
+from ai.models.questions import Sought, sought
+from ai.models.stems import stems
+
+#: A word that more of a search's chunks hold than this, and than a tenth of them, is a common one.
+COMMON = 2000
+
+#: So many chunks are read and ranked.
+CANDIDATES = 400
+
+#: So many candidates are looked at where a search is for some of the files only.
+MOST_FILTERED = 4000
+
+Wanted = Callable[[Collection[UUID]], Collection[UUID]]
+"""Which of these store files (by their keys) a search may show."""
+
+
+class Hit(NamedTuple):
+    """A chunk that answers a question, and how well: `score` is from 0 to 1."""
+
+    chunk_id: int
+    store_file_id: UUID
+    text: str
+    score: float
+
+
+class ChunkManager(TenantManager):
+    """The only writer of `ai_chunk`."""
+
+    def write(self, chunks: Iterable[Chunk]) -> None:
+        """Add chunks of a file."""
+        self.bulk_create([chunk.prepared() for chunk in chunks], batch_size=500)
+
+    def forget_files(self, store_file_ids: Iterable[UUID]) -> None:
+        """Drop the chunks of these store files."""
+        self.model._base_manager.filter(store_file_id__in=list(store_file_ids)).delete()
+
+    def forget_store(self, store_id: UUID, *, most: int = 500) -> int:
+        """Drop up to `most` chunks of a store; how many there were. To be called until it says 0."""
+        rows = self.model._base_manager.filter(vector_store_id=store_id)
+        keys = list(rows.order_by("pk").values_list("pk", flat=True)[:most])
+        self.model._base_manager.filter(pk__in=keys).delete()
+        return len(keys)
+
+    def search(
+        self,
+        store_ids: Sequence[UUID],
+        question: str,
+        *,
+        most: int,
+        wanted: Wanted | None = None,
+        vector: Sequence[float] | None = None,
+    ) -> list[Hit]:
+        """The chunks in these stores that answer a question best, the best first.
+
+        Args:
+            wanted: lets a search show some of the files only.
+            vector: the question's embedding. The order is then a fusion of the words' and the vectors', over the candidates
+                that the words give; a store with fewer chunks than `CANDIDATES` is compared whole.
+
+        A question without a letter or digit finds nothing, unless it has a vector.
+        """
+        if not store_ids or most < 1:
+            return []
+        words = sought(question)
+        candidates, rarities = self._candidates(store_ids, words, wanted)
+        if vector is not None and len(candidates) < CANDIDATES:
+            candidates += self._others(store_ids, candidates, wanted)
+        chunks = self.filter(pk__in=candidates)
+        found = ranking.scores(dict(chunks.values_list("pk", "words")), rarities)
+        if vector is not None:
+            kept = chunks.filter(embedding__isnull=False).values_list("pk", "embedding")
+            found = ranking.fused(_best(found), vectors.nearest(dict(kept), vector))
+        best = _best(found)[:most]
+        rows = self.filter(pk__in=best).values_list("pk", "store_file_id", "text")
+        shown = {key: Hit(key, file, text, found[key]) for key, file, text in rows}
+        return [shown[key] for key in best if key in shown]
+
+    def _candidates(
+        self, store_ids: Sequence[UUID], words: list[Sought], wanted: Wanted | None
+    ) -> tuple[list[int], dict[Sought, float]]:
+        """The chunks worth reading, the most promising first, and what each word says."""
+        if not words:
+            return [], {}
+        # Of these stores only, so of these tenants only; with the tenant in the query it would be no matter of the index.
+        among = self.model._base_manager.filter(vector_store_id__in=store_ids).count()
+        bound = max(COMMON, among // 10)
+        index = _Index(connections[router.db_for_read(self.model)], store_ids)
+        lists = dict(zip(words, index.holding([[word] for word in words], most=bound + 1), strict=True))
+        rarities = {word: ranking.rarity(_found(keys, bound, among), among) for word, keys in lists.items() if keys}
+        rare = [word for word, keys in lists.items() if 0 < len(keys) <= bound]
+        common = [word for word, keys in lists.items() if len(keys) > bound]
+        weights: dict[int, float] = {}
+        for word in rare:
+            for key in lists[word]:
+                weights[key] = weights.get(key, 0.0) + rarities[word]
+        for keys in index.together(common, enough=CANDIDATES) if len(weights) < CANDIDATES else ():
+            for key in keys:
+                weights.setdefault(key, 0.0)
+        return self._allowed(_best(weights), store_ids, wanted), rarities
+
+    def _allowed(self, keys: list[int], store_ids: Sequence[UUID], wanted: Wanted | None) -> list[int]:
+        """The first of the candidates that are of wanted files."""
+        if wanted is None:
+            return keys[:CANDIDATES]
+        files = dict(self.filter(pk__in=keys[:MOST_FILTERED]).values_list("pk", "store_file_id"))
+        allowed = set(wanted(set(files.values())))
+        kept = [key for key in keys[:MOST_FILTERED] if files.get(key) in allowed]
+        return kept[:CANDIDATES] or self._others(store_ids, [], wanted)
+
+    def _others(self, store_ids: Sequence[UUID], known: list[int], wanted: Wanted | None) -> list[int]:
+        """Chunks that the words did not give, as many as are wanting to `CANDIDATES`."""
+        rows = self.filter(vector_store_id__in=store_ids)
+        if wanted is not None:
+            files = set(rows.order_by().values_list("store_file_id", flat=True).distinct())
+            rows = rows.filter(store_file_id__in=list(wanted(files))[:CANDIDATES])
+        keys = rows.order_by("pk").values_list("pk", flat=True)[: CANDIDATES + len(known)]
+        there = set(known)
+        return [key for key in keys if key not in there][: CANDIDATES - len(known)]
+
+
+def _best(found: dict[int, float]) -> list[int]:
+    return sorted(found, key=lambda key: (-found[key], key))
+
+
+def _found(keys: list[int], bound: int, among: int) -> int:
+    """How many chunks hold a word; for a common one, a guess."""
+    return len(keys) if len(keys) <= bound else max(bound, among // 2)
+
+
+class _Index:
+    """The full-text index, seen from some stores."""
+
+    def __init__(self, connection: Any, store_ids: Sequence[UUID]) -> None:
+        self._connection = connection
+        self._stores = sorted(store_id.hex for store_id in store_ids)
+
+    def holding(self, asked: Sequence[Sequence[Sought]], *, most: int) -> list[list[int]]:
+        """For each list of words, up to `most` chunks that hold all of them."""
+        if self._connection.vendor == "postgresql":
+            return self._postgresql(asked, most)
+        found = []
+        with self._connection.cursor() as cursor:
+            for words in asked:
+                sql = "SELECT rowid FROM ai_chunk_fts WHERE ai_chunk_fts MATCH %s LIMIT %s"
+                cursor.execute(sql, [self._match(words), most])
+                found.append([key for (key,) in cursor.fetchall()])
+        return found
+
+    def together(self, words: list[Sought], *, enough: int) -> Iterable[list[int]]:
+        """Chunks that hold all of these common words; then, until there are enough, all but one; then any."""
+        if not words:
+            return
+        seen = 0
+        rounds = [[words]]
+        if len(words) > 1:
+            rounds.append([[word for word in words if word is not left] for left in words])
+            rounds.append([[word] for word in words])
+        for asked in rounds:
+            for keys in self.holding(asked, most=enough):
+                seen += len(keys)
+                yield keys
+            if seen >= enough:
+                return
+
+    def _match(self, words: Sequence[Sought]) -> str:
+        """The query in FTS5's language. Nothing but letters, digits and marks is inside the quotes."""
+        stores = " OR ".join(f'"{store}"' for store in self._stores)
+        phrases = (f'"{" ".join(word.words)}"{" *" if word.is_beginning else ""}' for word in words)
+        return f"store : ({stores}) AND words : ({' AND '.join(phrases)})"
+
+    def _postgresql(self, asked: Sequence[Sequence[Sought]], most: int) -> list[list[int]]:
+        # The planner knows nothing of the words here and takes the index. Told a common one, it would read the table.
+        sql = (
+            "SELECT array(SELECT id FROM ai_chunk WHERE vector @@ (asked.stores::tsquery && "
+            "to_tsquery('simple', asked.words)) LIMIT %s) FROM unnest(%s::text[], %s::text[]) "
+            "WITH ORDINALITY AS asked(stores, words, place) ORDER BY place"
+        )
+        stores = "(" + " | ".join(f"'={store}'" for store in self._stores) + ")"
+        words = [" & ".join(map(_postgresql_word, each)) for each in asked]
+        with self._connection.cursor() as cursor:
+            cursor.execute(sql, [most, [stores] * len(words), words])
+            return [keys for (keys,) in cursor.fetchall()]
+
+
+def _postgresql_word(word: Sought) -> str:
+    return "(" + " <-> ".join(f"'{each}'" for each in word.words) + (":*)" if word.is_beginning else ")")
+
+
+class Chunk(models.Model):
+    """A piece of a file's text."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant_id = models.UUIDField()
+    vector_store_id = models.UUIDField()
+    store_file_id = models.UUIDField()
+    index = models.PositiveIntegerField()
+    text = models.TextField()
+    words = models.TextField(default="", editable=False, help_text="What the text is found by.")
+    embedding = models.BinaryField(null=True, help_text="32-bit floats, little-endian, of length 1.")
+
+    objects: ClassVar[ChunkManager] = ChunkManager()
+
+    class Meta:
+        db_table = "ai_chunk"
+        default_permissions = ()
+        ordering = ("store_file_id", "index")
+        constraints = (models.UniqueConstraint(fields=["store_file_id", "index"], name="ai_chunk_once"),)
+        indexes = (models.Index(fields=["vector_store_id", "id"], name="ai_chunk_store"),)
+
+    def __str__(self) -> str:
+        return self.text[:80]
+
+    def prepared(self) -> Chunk:
+        """Itself, with its `words` worked out."""
+        self.words = " ".join(stems(self.text))
+        return self

@@ -1,0 +1,81 @@
+"""Searching vector stores: from questions to passages of files."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from ai.models.chunks import Chunk, Hit, Wanted
+from ai.models.data_sources import DataSource
+from ai.models.vector_stores import StoreFileStatus, VectorStoreFile
+from ai.stores.filters import Matches
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a file that answers a question, and how well: `score` is from 0 to 1."""
+
+    file_id: str
+    file_name: str
+    attributes: Mapping[str, Any]
+    text: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, and its embedding where there is one."""
+
+    text: str
+    vector: Sequence[float] | None = None
+
+
+def find(
+    store_ids: Sequence[UUID],
+    questions: Iterable[Question],
+    *,
+    most: int,
+    matches: Matches | None = None,
+    threshold: float = 0.0,
+) -> list[Passage]:
+    """The passages in these stores that answer any of the questions best, the best first; each passage once.
+
+    Args:
+        matches: whether files with such attributes may be shown.
+        threshold: passages with a lower score are left out.
+    """
+    wanted = _wanted(matches) if matches else None
+    best: dict[int, Hit] = {}
+    for question in questions:
+        for hit in Chunk.objects.search(store_ids, question.text, most=most, wanted=wanted, vector=question.vector):
+            known = best.get(hit.chunk_id)
+            best[hit.chunk_id] = hit if known is None or hit.score > known.score else known
+    hits = sorted(best.values(), key=lambda hit: (-hit.score, hit.chunk_id))
+    return _passages([hit for hit in hits if hit.score >= threshold][:most])
+
+
+def _wanted(matches: Matches) -> Wanted:
+    def wanted(keys: Collection[UUID]) -> list[UUID]:
+        found: list[UUID] = []
+        ordered = sorted(keys)
+        for start in range(0, len(ordered), 500):
+            rows = VectorStoreFile.objects.filter(pk__in=ordered[start : start + 500])
+            found += [key for key, attributes in rows.values_list("pk", "attributes") if matches(attributes or {})]
+        return found
+
+    return wanted
+
+
+def _passages(hits: list[Hit]) -> list[Passage]:
+    rows = VectorStoreFile.objects.filter(pk__in={hit.store_file_id for hit in hits}, status=StoreFileStatus.COMPLETED)
+    files = {key: (file_id, attributes) for key, file_id, attributes in rows.values_list("pk", "file_id", "attributes")}
+    known = DataSource.objects.filter(file_id__in={file_id for file_id, _ in files.values()})
+    names = dict(known.values_list("file_id", "name"))
+    passages = []
+    for hit in hits:
+        if hit.store_file_id in files:
+            file_id, attributes = files[hit.store_file_id]
+            passages.append(Passage(file_id, names.get(file_id, file_id), attributes or {}, hit.text, hit.score))
+    return passages
