@@ -13,7 +13,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ai.llm.specs import ModelSpec, set_source, spec
+from ai.llm.specs import AGENT, ModelSpec, set_source, spec
 
 if TYPE_CHECKING:
     from ai.llm.agents import answered
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ai.llm.registry import aclose, resolve
 
 __all__ = [
+    "AGENT",
     "ModelSpec",
     "Probe",
     "aclose",

@@ -265,6 +265,10 @@ class Runner:
                 return state.call_begun(index, self._call(part, _json_text(part.args)))
             case PartDeltaEvent(index=index, delta=ToolCallPartDelta(args_delta=piece)):
                 return state.call_more(index, _json_text(piece))
+            case PartEndEvent(part=BuiltinToolCallPart(provider_name=llm.AGENT) as part):
+                return state.own_call(Call(part.tool_call_id, part.tool_name, part.args_as_json_str()))
+            case PartStartEvent(part=BuiltinToolReturnPart(provider_name=llm.AGENT) as part):
+                return state.own_result(part.tool_call_id, part.model_response_str())
             case PartEndEvent(part=BuiltinToolCallPart() as part):
                 return state.code(part.tool_call_id, _code_of(part))
             case PartStartEvent(part=BuiltinToolReturnPart(content=content)):

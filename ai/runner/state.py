@@ -265,18 +265,34 @@ class RunState:
         self.run["required_action"] = self.required_action
         return [self._become("requires_action")]
 
-    # -- Code that the provider runs
+    # -- What the provider runs itself: code, and the tools of an agent
 
     def code(self, call_id: str, code: str) -> Events:
         """The provider's model wants this code run."""
+        return self._runs(code_interpreter(self._ids.unique(call_id), clean_text(code), []))
+
+    def own_call(self, call: Call) -> Events:
+        """The provider calls a tool of its own."""
+        return self._runs(call.as_step())
+
+    def _runs(self, shown: Json) -> Events:
         self.meter.token()
         events = self.message_over()
         if self._step is None:
             events += self._open_step("tool_calls", [])
-        shown = code_interpreter(self._ids.unique(call_id), clean_text(code), [])
         self._code.append(shown)
         self._set_calls([*self._code])
         return [*events, self._call_delta({"index": len(self._code) - 1, **shown})]
+
+    def own_result(self, call_id: str, output: str) -> Events:
+        """A tool of the provider's own returned."""
+        index = next((index for index, call in enumerate(self._code) if call["id"] == call_id), None)
+        if index is None or self._step is None:
+            return []
+        told, call = {"output": clean_text(output)}, self._code[index]
+        self._code[index] = {**call, "function": {**call["function"], **told}}
+        self._set_calls([*self._code])
+        return [self._call_delta({"index": index, "type": "function", "function": told})]
 
     def code_result(self, outputs: list[Json]) -> Events:
         """The provider ran the code that was shown last."""
