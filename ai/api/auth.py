@@ -16,7 +16,7 @@ from ai import tenancy
 from ai.api import bodies, database, errors, limits
 from ai.exceptions import RateLimited, Unauthenticated
 from ai.models import ApiKey
-from ai.services import actors
+from ai.services import actors, permissions
 
 Run = Callable[..., Awaitable[HttpResponseBase]]
 
@@ -82,11 +82,13 @@ def _admit(request: HttpRequest) -> Caller:
     key = ApiKey.objects.valid(plain, at=at)
     if key is None or key.tenant_id is None:
         raise Unauthenticated(f"Incorrect API key provided: {_masked(plain)}.", code="invalid_api_key")
+    by = actors.KeyActor.of(key)
+    permissions.require(by, "ai.view_chatthread")  # every scope reads; views that only read need not ask again
     headers = limits.take(key, at=at)
     if key.is_due(at):
         ApiKey.objects.touch(key, at=at)
     bodies.read(request)
-    return Caller(actors.KeyActor.of(key), key.tenant_id, headers)
+    return Caller(by, key.tenant_id, headers)
 
 
 def _key_in(request: HttpRequest) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, Literal, TypeVar
 
 from django.db.models import Q
@@ -19,6 +19,9 @@ T = TypeVar("T")
 
 #: Newest first or oldest first; rows of one moment by their ids, which grow with time.
 BY_CREATION = ("created", "pk")
+
+#: How far a row's time of creation may be from the time in its id.
+ABOUT = timedelta(seconds=1)
 
 
 class PageQuery(Schema):
@@ -77,7 +80,7 @@ def read(
     kept = rows
     for name, text, onward in (("after", query.after, ascending), ("before", query.before, not ascending)):
         if text:
-            place = _position(rows, by, text, named)
+            place = _position(rows, by, text, named) or _former(by, text, onward=onward)
             if place is None:
                 raise InvalidInput(lookups.missing(kind, text).message, param=name)
             kept = kept.filter(_beyond(by, place, ascending=onward))
@@ -91,13 +94,21 @@ def read(
 
 def _position(rows: Any, by: tuple[str, ...], text: str, named: str | None) -> tuple[Any, ...] | None:
     """Where the row with this public id is in the order; None when it is nowhere."""
-    keys = lookups.keys(text)
-    which = {named: clean_text(text)} if named else {"pk__in": keys}
+    which = {named: clean_text(text)} if named else {"pk__in": lookups.keys(text)}
     found: tuple[Any, ...] | None = rows.filter(**which).order_by("pk").values_list(*by).first()
-    if found is None and by == BY_CREATION and keys[0].version == 7:
-        # Whoever deletes what they list walks on from an id that is gone; it still tells its time.
-        return datetime.fromtimestamp((keys[0].int >> 80) / 1000, UTC), keys[0]
     return found
+
+
+def _former(by: tuple[str, ...], text: str, *, onward: bool) -> tuple[Any, ...] | None:
+    """Where a row was that is gone, as its id tells: whoever deletes what they list walks on from it, and misses none."""
+    key = lookups.keys(text)[0]
+    if by != BY_CREATION or key.version != 7:
+        return None
+    try:
+        made = datetime.fromtimestamp((key.int >> 80) / 1000, UTC)
+        return made - ABOUT if onward else made + ABOUT, key
+    except (ValueError, OverflowError):  # in the year 9999 or later
+        return None
 
 
 def _beyond(by: tuple[str, ...], values: tuple[Any, ...], *, ascending: bool) -> Q:

@@ -62,7 +62,7 @@ def write(*, thread: ChatThread, messages: Sequence[Mapping[str, Any]], by: Any,
     rows = Message.objects.append(said, thread_id=thread.pk, at=at)
     if any(message.get("attachments") for message in said):
         tool_resources.add_attachments(thread_id=thread.pk, messages=said, by=by, at=at)
-    _name(thread, said, at=at)
+    _name(thread, first_words(said), at=at)
     for row in rows:
         audit.record("message.added", target=row, by=by, at=at, thread=str(thread.pk), role=row.role)
     return rows
@@ -100,11 +100,14 @@ def _require_pictures(said: Sequence[Mapping[str, Any]]) -> None:
             raise NotFound(f"No file found with id '{file_id[:100]}'.", param="content")
 
 
-def _name(thread: ChatThread, said: Sequence[Mapping[str, Any]], *, at: datetime) -> None:
-    """A thread is named after what its user first says."""
-    first = next((message for message in said if message["role"] == "user"), None)
-    text = text_of(dict(first)) if first else ""
-    if thread.name not in {NEW_NAME, "", None} or not text.strip() or thread.tenant_id is None:
+def first_words(messages: Sequence[Mapping[str, Any]]) -> str:
+    """What the user says first, which a thread is named after; empty when that is nothing."""
+    first = next((message for message in messages if message.get("role") == "user"), None)
+    return text_of(dict(first)).strip() if first else ""
+
+
+def _name(thread: ChatThread, text: str, *, at: datetime) -> None:
+    if thread.name not in {NEW_NAME, "", None} or not text or thread.tenant_id is None:
         return
     name, for_good = titles.for_now(text, thread_id=thread.pk, tenant_id=thread.tenant_id)
     if for_good:

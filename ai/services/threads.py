@@ -14,8 +14,8 @@ from ai import ids
 from ai.exceptions import InvalidInput, NotFound
 from ai.models import ChatThread, Tenant
 from ai.models.threads import NEW_NAME
-from ai.services import audit, permissions
-from ai.services.messages import write
+from ai.services import audit, permissions, titles
+from ai.services.messages import first_words, write
 from ai.services.tool_resources import merged as tools_work_on
 
 #: Where threads come from that clients of the API make.
@@ -49,6 +49,9 @@ def create(
     thread = ChatThread(tenant_id=tenant, source=SOURCE, name=NEW_NAME, tags=["chat"], created=at, last_activity_at=at)
     resources = tools_work_on({}, dict(tool_resources or {}), by=by, at=at)
     thread.data = {"metadata": dict(metadata or {}), "tool_resources": resources}
+    if opening := first_words(messages):
+        thread.name, thread.data["tagged"] = titles.for_now(opening, thread_id=thread.pk, tenant_id=tenant)
+        thread.tags = titles.tags_for(opening, thread.tags)
     ChatThread.objects.insert(thread)
     audit.record("thread.added", target=thread, by=by, at=at, messages=len(messages))
     if messages:
