@@ -10,7 +10,7 @@ from ninja import NinjaAPI, Swagger
 from ninja.errors import ValidationErrorContext
 from ninja.openapi.schema import OpenAPISchema
 
-from ai.api import assistants, errors, files, messages, models, runs, threads, validation, vector_stores
+from ai.api import assistants, errors, files, messages, models, runs, steps, threads, validation, vector_stores
 from ai.api.auth import guarded
 from ai.api.bodies import QueryParser
 from ai.exceptions import InvalidInput
@@ -61,6 +61,7 @@ for _prefix, _router in (
     ("/assistants", assistants.router),
     # Before the threads: `/threads/runs` is not a thread called "runs".
     ("/threads", runs.router),
+    ("/threads", steps.router),
     ("/threads", threads.router),
     ("/threads", messages.router),
     ("/files", files.router),

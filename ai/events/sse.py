@@ -11,8 +11,9 @@ from typing import Any
 
 from ai.events.types import StreamEvent
 
-#: A frame that clients ignore; sent while a model is silent, it keeps proxies from hanging up.
-PING = ": ping\n\n"
+#: A comment that clients ignore; sent while a model is silent, it keeps proxies from hanging up. It has one newline and so
+#: becomes the first line of the next frame: Azure's client takes a frame of its own for an event without a type.
+PING = ": ping\n"
 
 
 def encode(event: StreamEvent) -> str:

@@ -42,6 +42,9 @@ AGENT = "agent"
 #: Servers that commonly ask for no key, Bedrock, which also takes AWS's other credentials, and agents, who know theirs.
 KEYLESS = frozenset({"openai-compatible", "ollama", "local", "bedrock", AGENT})
 
+#: Providers that run code themselves (`code_interpreter`).
+RUNS_CODE = frozenset({"anthropic", "google-gla", "openai-responses"})
+
 _VENDORS_KEYS = frozenset(name for names in KEY_VARIABLES.values() for name in names)
 _KEY_NAME = re.compile(r"[A-Z][A-Z0-9_]*_(?:KEY|TOKEN)")
 _NOT_A_MODELS = re.compile(r"(?:AI|AWS|CACHE|CELERY|CONSOLE|DATABASE|DJANGO)_|.*(?:SECRET|PRIVATE|PASSWORD)")

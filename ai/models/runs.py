@@ -237,6 +237,10 @@ class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQueryS
         found: Run = self.get(pk=run_id)
         return found
 
+    def set_metadata(self, run_id: UUID, *, metadata: dict[str, Any], at: datetime) -> None:
+        """Replace what clients keep with a run."""
+        self.filter(pk=run_id).update(metadata=metadata, modified=at)
+
     def promote(self, run_id: UUID, *, thread_id: UUID, at: datetime) -> bool:
         """Note the thread that a replay was promoted to; False when it has been promoted already."""
         return bool(self.filter(pk=run_id, promoted_to__isnull=True).update(promoted_to=thread_id, modified=at))

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
 from typing import Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from asgiref.sync import sync_to_async
 from django.db import connection
 
-from ai import conf, llm
+from ai import conf, llm, tenancy
 from ai.events import DONE, StreamEvent
 from ai.exceptions import LeaseLost, ModelError
 from ai.models import Run
@@ -64,11 +66,20 @@ class _Carried:
 class Carrier:
     """Carries what it is given. Its caller sees every tenant's runs."""
 
-    def __init__(self, *, now: Callable[[], datetime], also_held: Callable[[], Iterable[Run]] = tuple) -> None:
-        """`also_held` are runs whose leases are looked after too though nobody executes them yet."""
+    def __init__(
+        self,
+        *,
+        now: Callable[[], datetime],
+        also_held: Callable[[], Iterable[Run]] = tuple,
+        context: Context | None = None,
+    ) -> None:
+        """`also_held` are runs whose leases are looked after too though nobody executes them yet.
+
+        Runs live in copies of `context`, by default of their caller's, which may end before they do.
+        """
         self.ended = 0
         self.changed = asyncio.Event()
-        self._now, self._also_held = now, also_held
+        self._now, self._also_held, self._context = now, also_held, context
         self._active: dict[UUID, _Carried] = {}
         self._runners: dict[UUID, Runner] = {}
         self._results: list[tuple[Result, asyncio.Future[str]]] = []
@@ -84,7 +95,10 @@ class Carrier:
     def open(self) -> None:
         """Begin to watch, show and write."""
         if not self._side:
-            self._side = [asyncio.create_task(each()) for each in (self._watch, self._show, self._write)]
+            self._side = [self._task(each()) for each in (self._watch, self._show, self._write)]
+
+    def _task(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return asyncio.create_task(coroutine, context=self._context.copy() if self._context else None)
 
     async def close(self) -> None:
         """Wait until everything has ended and is written."""
@@ -109,7 +123,7 @@ class Carrier:
 
     def carry(self, work: Work, listener: Listener | None = None) -> asyncio.Task[None]:
         """Execute a run that is held by this process; the task ends when its result is about to be written."""
-        task = asyncio.create_task(self._execute(work, listener))
+        task = self._task(self._execute(work, listener))
         self._active[work.run.pk] = _Carried(work, task)
         task.add_done_callback(lambda _: self._over(work.run.pk))
         return task
@@ -283,6 +297,21 @@ class Carrier:
             if len(outputs) == SHOWN_AT_ONCE:
                 break
         return outputs
+
+
+_carriers: WeakKeyDictionary[asyncio.AbstractEventLoop, Carrier] = WeakKeyDictionary()
+
+
+def of_this_loop(*, now: Callable[[], datetime]) -> Carrier:
+    """The carrier of a web process's event loop, which outlives the requests that its runs come from."""
+    loop = asyncio.get_running_loop()
+    carrier = _carriers.get(loop)
+    if carrier is None:
+        context = Context()  # a request's own would lead to its threads, which end with it
+        context.run(tenancy.everything(reason="carrying streamed runs").__enter__)
+        carrier = _carriers[loop] = Carrier(now=now, context=context)
+        carrier.open()
+    return carrier
 
 
 def _time() -> float:

@@ -81,9 +81,9 @@ class Work:
             expires=run.expires_at,
         )
 
-    async def _recorded(self, name: str, arguments: str) -> str | None:
+    async def _recorded(self, name: str, arguments: str) -> str:
         found = await self.toolbox.answer(name, arguments)
-        return found.output if found else None
+        return found.output if found else tools.UNRECORDED
 
 
 def limits_of(run: Run, *, at: datetime) -> Limits:

@@ -31,7 +31,11 @@ ASK_SECONDS = 0.5
 class Pool:
     """Executes what `source` gives until it gives nothing. It takes runs of every tenant: its caller sees them all."""
 
-    def __init__(self, source: Source, *, now: Callable[[], datetime], concurrency: int | None = None) -> None:
+    def __init__(
+        self, source: Source, *, now: Callable[[], datetime], concurrency: int | None = None, linger: float = 0.0
+    ) -> None:
+        """`linger` is how long, in seconds, an idle pool waits to be woken: it keeps its connections to providers."""
+        self._linger = linger
         self.concurrency = concurrency or conf.current().run_concurrency
         self._source, self._now = source, now
         self._ready: deque[Work] = deque()
@@ -93,8 +97,16 @@ class Pool:
             self._start(carrier)
             if not taken:
                 if not len(carrier) and not self._ready:
-                    return
+                    if not await self._is_woken():
+                        return
+                    continue
                 await self._rest(carrier)
+
+    async def _is_woken(self) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._linger):
+                await self._woken.wait()
+        return self._woken.is_set() and not self._stopping
 
     async def _rest(self, carrier: Carrier) -> None:
         """Nothing is queued: ask again when nothing is left to do, when something was queued, or after a while."""

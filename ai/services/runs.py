@@ -96,19 +96,24 @@ def execute(*, run_id: UUID, worker: str, now: Clock) -> bool:
     return taken == [True]
 
 
-def drain(*, worker: str, now: Clock, job_id: UUID | None = None) -> int:
+def drain(*, worker: str, now: Clock, job_id: UUID | None = None, linger: float = 0.0) -> int:
     """Execute queued runs, many at once, until none is left; how many ended. With `job_id` only that job's.
 
-    One drain at a time goes on in a process; another that is asked for meanwhile makes it look once more.
+    One drain at a time goes on in a process; another that is asked for meanwhile makes it look at once.
+
+    Args:
+        linger: how long, in seconds, it waits for more when nothing is left.
     """
     if job_id is not None:
         return _drain(worker=worker, now=now, job_id=job_id)
     if not _turn.take():
+        for pool in list(_pools):
+            pool.wake()
         return 0
     ended = 0
     try:
         while True:
-            ended += _drain(worker=worker, now=now)
+            ended += _drain(worker=worker, now=now, linger=linger)
             if not _turn.again():
                 return ended
     except BaseException:
@@ -116,11 +121,11 @@ def drain(*, worker: str, now: Clock, job_id: UUID | None = None) -> int:
         raise
 
 
-def _drain(*, worker: str, now: Clock, job_id: UUID | None = None) -> int:
+def _drain(*, worker: str, now: Clock, job_id: UUID | None = None, linger: float = 0.0) -> int:
     def claim(most: int) -> list[Run]:
         return Run.objects.claim_next(worker=worker, at=now(), most=most, job_id=job_id)
 
-    with _pool(claim, now=now) as pool:
+    with _pool(claim, now=now, linger=linger) as pool:
         ended: int = async_to_sync(pool.run)()
     return ended
 
@@ -158,8 +163,8 @@ _stopping: list[bool] = []
 
 
 @contextmanager
-def _pool(source: Source, *, now: Clock, concurrency: int | None = None) -> Iterator[Pool]:
-    pool = prepare()(source, now=now, concurrency=concurrency)
+def _pool(source: Source, *, now: Clock, concurrency: int | None = None, linger: float = 0.0) -> Iterator[Pool]:
+    pool = prepare()(source, now=now, concurrency=concurrency, linger=linger)
     _pools.add(pool)
     if _stopping:
         pool.stop()

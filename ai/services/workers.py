@@ -100,6 +100,14 @@ def _is_running(pid: int) -> bool:
     return True
 
 
+_attended = Event()
+
+
+def is_attended() -> bool:
+    """Whether this process is a worker that is looked after: it is told when it has to end."""
+    return _attended.is_set()
+
+
 @dataclass
 class Attendant:
     """A thread beside a worker's tasks that beats and sweeps until it is told to stop."""
@@ -114,12 +122,14 @@ class Attendant:
         """Begin, with a sweep at once: the worker may follow one that was killed."""
         runs.resume()
         self._over.clear()
+        _attended.set()
         self._thread = Thread(target=self._attend, name="ai-attendant", daemon=True)
         self._thread.start()
 
     def stop(self, *, seconds: float = 6.0) -> None:
         """Give this process's runs back to the queue, and stop; waits at most so long for the runs to let go."""
         self._over.set()
+        _attended.clear()
         runs.stop()
         for thread in (self._drainer, self._thread):
             if thread is not None:
