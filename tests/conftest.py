@@ -10,6 +10,7 @@ the ORM works on a thread, with a connection of its own, that never sees an open
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -88,6 +89,18 @@ def _no_connection_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
     database.close()
     if iscoroutinefunction(getattr(request, "function", None)):
         SyncToAsync.single_thread_executor.submit(connections.close_all).result()
+
+
+@pytest.fixture
+def loop_for_marvin() -> Iterator[None]:
+    """The thread's event loop, which `marvin.run` drives, and which nobody else would close."""
+    made = asyncio.new_event_loop()
+    asyncio.set_event_loop(made)
+    yield
+    made.run_until_complete(made.shutdown_asyncgens())
+    made.run_until_complete(made.shutdown_default_executor())
+    made.close()
+    asyncio.set_event_loop(None)
 
 
 @pytest.fixture

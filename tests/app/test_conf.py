@@ -49,7 +49,12 @@ class TestChecks:
             assert checks.settings_are_valid(None) == []
 
     @pytest.mark.parametrize(
-        ("name", "value", "problem"), [("AI_MAX_FILE_BYTES", "many", "ai.E001"), ("AI_SECRETS_KEY", "short", "ai.E002")]
+        ("name", "value", "problem"),
+        [
+            ("AI_MAX_FILE_BYTES", "many", "ai.E001"),
+            ("AI_SECRETS_KEY", "short", "ai.E002"),
+            ("AI_AGENTS", {"a": "tests.nowhere.a"}, "ai.E003"),
+        ],
     )
     def test_bad_ones_are_named_with_a_hint(self, name: str, value: str, problem: str) -> None:
         with override_settings(**{name: value}):

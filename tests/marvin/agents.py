@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import marvin
+from marvin.memory.memory import MemoryProvider
 from pydantic_ai.messages import ModelMessage, ToolReturnPart, UserPromptPart
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 
@@ -82,7 +84,7 @@ def question(messages: Sequence[ModelMessage]) -> str:
 
 def results(messages: Sequence[ModelMessage]) -> list[str]:
     """What tools have returned."""
-    return [part.content for message in messages for part in message.parts if isinstance(part, ToolReturnPart)]
+    return [str(part.content) for message in messages for part in message.parts if isinstance(part, ToolReturnPart)]
 
 
 def looks_up_first(messages: Sequence[ModelMessage]) -> Any:
@@ -99,3 +101,45 @@ not_an_agent = 7
 def make_support() -> marvin.Agent:
     """An agent made anew each time."""
     return agent("Made for you.")
+
+
+async def _plain(_messages: list[ModelMessage], _info: AgentInfo) -> AsyncIterator[str]:
+    yield "Just "
+    yield "text."
+
+
+plain = marvin.Agent(name="Plain", model=FunctionModel(stream_function=_plain))
+porter = agent(("open_door", {}), name="Porter")
+
+#: What has become of `sleeper`.
+waiting: list[str] = []
+
+
+async def _sleep() -> str:
+    """Sleep for ever."""
+    waiting.append("began")
+    try:
+        await asyncio.sleep(60)
+    finally:
+        waiting.append("stopped")
+    return ""
+
+
+sleeper = agent(("_sleep", {}), tools=[_sleep], name="Sleeper")
+on_ollama = marvin.Agent(name="On Ollama", model="ollama:qwen3")  # type: ignore[arg-type]
+
+
+class Diary(MemoryProvider):
+    """Remembers one thing."""
+
+    async def add(self, memory_key: str, content: str) -> str:
+        raise NotImplementedError
+
+    async def delete(self, memory_key: str, memory_id: str) -> None:
+        raise NotImplementedError
+
+    async def search(self, memory_key: str, query: str, n: int = 20) -> dict[str, str]:
+        return {"1": f"{query} Anna likes blue."}
+
+
+rememberer = agent("Blue.", memories=[marvin.Memory("diary", provider=Diary(), auto_use=True)], name="Rememberer")

