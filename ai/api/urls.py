@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import Any
 
@@ -45,7 +46,23 @@ class AssistantsAPI(NinjaAPI):
         document = super().get_openapi_schema()
         document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
         document["security"] = [{"key": []}]
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                operation["summary"] = _words(operation["operationId"])
+                _may_be_absent(operation, document["components"]["schemas"])
         return document
+
+
+def _words(operation_id: str) -> str:
+    """`createThreadAndRun` is "Create thread and run"."""
+    return re.sub(r"(?<!^)([A-Z])", lambda found: f" {found[1].lower()}", operation_id).capitalize()
+
+
+def _may_be_absent(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """A body in which nothing is required need not be sent."""
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    if content and not schemas[content["schema"]["$ref"].rpartition("/")[2]].get("required"):
+        operation["requestBody"]["required"] = False
 
 
 api = AssistantsAPI(
