@@ -16,6 +16,11 @@ from django.db import connections, models, router, transaction
 from ai.models.search import SearchDocument
 
 Row = tuple[Any, ...]
+
+#: FTS5's own default: as many segments of a size are merged into one.
+AUTOMERGE = 4
+_SET_AUTOMERGE = "INSERT INTO ai_search_fts (ai_search_fts, rank) VALUES ('automerge', %s)"
+
 SEARCH_FIELDS = ("tenant_id", "thread_id", "message_id", "text", "grams")
 
 
@@ -48,12 +53,17 @@ def insert_search_documents(rows: Iterable[Row]) -> None:
         cursor.execute("SELECT coalesce(max(id), 0) FROM ai_search_document")
         (last,) = cursor.fetchone()
         cursor.execute("DROP TRIGGER ai_search_added")
+        # Else FTS5 merges what it has just written with what it wrote before, the same words three or four times in a
+        # big load. It still merges sixteen batches into one; single documents later go on merging what is left.
+        cursor.execute(_SET_AUTOMERGE, [0])
         insert(SearchDocument, SEARCH_FIELDS, rows)
         cursor.execute(
             "INSERT INTO ai_search_fts (rowid, labels, text, grams) "
             "SELECT id, labels, text, grams FROM ai_search_source WHERE id > %s",
             [last],
         )
+        with transaction.atomic(using=using):  # beginning a savepoint makes FTS5 write what it holds
+            cursor.execute(_SET_AUTOMERGE, [AUTOMERGE])
         cursor.execute(trigger)
 
 
