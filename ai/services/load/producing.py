@@ -125,8 +125,8 @@ def _produce(order: Order, sending: Any) -> None:
 
 
 def _stamp(at: datetime) -> str:
-    return str(at)
+    return at.isoformat(" ")
 
 
 def _stamp_without_zone(at: datetime) -> str:
-    return str(at)[:-6]
+    return at.isoformat(" ")[:-6]
