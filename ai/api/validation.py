@@ -45,6 +45,8 @@ def invalid(error: Mapping[str, Any], *, skip: int) -> InvalidInput:
     kind, given = error["type"], error["input"]
     if kind == "missing":
         return InvalidInput(f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
+    if kind == "extra_forbidden":
+        return InvalidInput(f"Unknown parameter: '{param}'.", param=param, code="unknown_parameter")
     if kind in EXPECTED:
         message = f"Invalid type for '{param}': expected {EXPECTED[kind]}, but got {name_of(given)} instead."
         return InvalidInput(message, param=param, code="invalid_type")

@@ -198,12 +198,13 @@ class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQueryS
         return set(self.filter(pk__in=list(run_ids), status=RunStatus.CANCELLING).values_list("pk", flat=True))
 
     def end(self, run: Run, *, status: str, at: datetime, **values: Any) -> None:
-        """Bring a held run to its final state, with its results in `values`; the object stays as it was.
+        """Bring a held run to its final state, with its results in `values`, `ended_at` if it was before `at`; the object
+        stays as it was.
 
         Raises:
             LeaseLost: another worker took it over, or it has ended.
         """
-        values |= {"status": status, "ended_at": at, "modified": at, "leased_by": "", "lease_until": None}
+        values = {"ended_at": at, **values, "status": status, "modified": at, "leased_by": "", "lease_until": None}
         if not self._write_held(run, values):
             raise LeaseLost
 

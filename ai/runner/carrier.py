@@ -98,7 +98,9 @@ class Carrier:
             self._side = [self._task(each()) for each in (self._watch, self._show, self._write)]
 
     def _task(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        return asyncio.create_task(coroutine, context=self._context.copy() if self._context else None)
+        if self._context is None:
+            return asyncio.create_task(coroutine)
+        return asyncio.create_task(_seeing_everything(coroutine), context=self._context.copy())
 
     async def close(self) -> None:
         """Wait until everything has ended and is written."""
@@ -307,11 +309,15 @@ def of_this_loop(*, now: Callable[[], datetime]) -> Carrier:
     loop = asyncio.get_running_loop()
     carrier = _carriers.get(loop)
     if carrier is None:
-        context = Context()  # a request's own would lead to its threads, which end with it
-        context.run(tenancy.everything(reason="carrying streamed runs").__enter__)
-        carrier = _carriers[loop] = Carrier(now=now, context=context)
+        # A request's own context would lead to its threads, which end with it.
+        carrier = _carriers[loop] = Carrier(now=now, context=Context())
         carrier.open()
     return carrier
+
+
+async def _seeing_everything(coroutine: Coroutine[Any, Any, None]) -> None:
+    with tenancy.everything(reason="carrying streamed runs"):
+        await coroutine
 
 
 def _time() -> float:

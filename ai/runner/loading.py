@@ -78,6 +78,7 @@ class Work:
             assistant_id=run.assistant_id,
             metadata=run.metadata or {},
             created=run.created,
+            started=run.started_at,
             expires=run.expires_at,
         )
 

@@ -72,6 +72,7 @@ class Order:
     assistant_id: UUID | str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     created: datetime | None = None
+    started: datetime | None = None
     expires: datetime | None = None
     shown: Mapping[UUID, str] = field(default_factory=dict)
     """Ids that came with an import, under the keys made of them."""

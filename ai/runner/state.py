@@ -51,6 +51,7 @@ class RunState:
         self.output: list[Json] = []
         self.steps: list[Step] = []
         self.required_action: Json | None = None
+        self.ended: datetime | None = None
         self.error_code = self.error_message = self.incomplete_reason = self.response_model = ""
         self._now, self._citing = now, citing
         self._pieces: list[str] = []
@@ -118,9 +119,14 @@ class RunState:
 
     def _become(self, status: str) -> StreamEvent:
         self.run = {**self.run, "status": status}
+        at = self._now()
+        if status == "in_progress":
+            at = self.order.started or at
+        if status in FINAL:
+            self.ended, self.run["expires_at"] = at, None
         stamp = _STAMPS.get(status, f"{status}_at")
         if stamp in self.run:
-            self.run[stamp] = int(self._now().timestamp())
+            self.run[stamp] = int(at.timestamp())
         return StreamEvent(f"thread.run.{status}", dict(self.run))
 
     def end(self, status: str, *, code: str = "", message: str = "", reason: str = "") -> Events:
@@ -151,6 +157,7 @@ class RunState:
             "incomplete_reason": self.incomplete_reason,
             "required_action": self.required_action,
             "response_model": self.response_model[:255],
+            **({"ended_at": self.ended} if self.ended else {}),
             **self.meter.values(),
         }
 

@@ -71,10 +71,17 @@ class TestCreate:
         assert {name: made[name] for name in given} == given
         assert caller.get(f"/assistants/{made['id']}").data == made
 
-    def test_takes_nulls_for_nothing_and_ignores_what_it_does_not_know(self, caller: Caller) -> None:
+    def test_refuses_a_parameter_that_it_does_not_know(self, caller: Caller) -> None:
+        refused = caller.post("/assistants", {"model": "m", "colour": "blue"})
+
+        assert refused.status_code == 400
+        assert refused.data["error"]["message"] == "Unknown parameter: 'colour'."
+        assert (refused.data["error"]["param"], refused.data["error"]["code"]) == ("colour", "unknown_parameter")
+
+    def test_takes_nulls_for_nothing(self, caller: Caller) -> None:
         nothing = dict.fromkeys(["description", "metadata", "temperature", "top_p", "tool_resources", "tools", "name"])
 
-        made = create(caller, **nothing, response_format=None, reasoning_effort=None, colour="blue")
+        made = create(caller, **nothing, response_format=None, reasoning_effort=None)
 
         assert (made["tools"], made["metadata"], made["temperature"]) == ([], {}, None)
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from ai.api.wire.base import Metadata, Temperature, TopP, seconds
+from ai.api.wire.base import Metadata, Request, Temperature, TopP, seconds
 from ai.api.wire.names import PublicIds
 from ai.api.wire.tools import GivenResources, ResponseFormat, Tools
 from ai.models import Assistant
@@ -15,7 +15,7 @@ from ai.models import Assistant
 MOST_INSTRUCTIONS = 256_000
 
 
-class ModifyAssistant(BaseModel):
+class ModifyAssistant(Request):
     """Changes to an assistant; what is absent or null stays as it is."""
 
     model: str | None = Field(None, min_length=1, max_length=255)

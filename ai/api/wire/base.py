@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Discriminator, Field, StringConstraints, WrapValidator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, WrapValidator, model_validator
 
 #: At most 16 pairs of texts.
 Metadata = Annotated[
@@ -14,6 +14,24 @@ Metadata = Annotated[
 ]
 Temperature = Annotated[float, Field(ge=0, le=2, strict=True)]
 TopP = Annotated[float, Field(ge=0, le=1, strict=True)]
+
+
+#: What every answer holds and no request can change.
+ANSWERED = frozenset({"id", "object", "created_at"})
+
+
+class Request(BaseModel):
+    """The body of a request. A parameter that the API does not know is refused, as OpenAI's does: it may be misspelt."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sent_back(cls, data: Any) -> Any:
+        """What the API itself answered may be sent back, changed or not; what it cannot change says nothing."""
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if key not in ANSWERED or key in cls.model_fields}
 
 
 def _as_it_came(value: Any, check: Any) -> Any:

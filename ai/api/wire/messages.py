@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, Tag, WithJsonSchema
 
 from ai.api.pages import PageQuery
-from ai.api.wire.base import AS_IT_CAME, BY_TYPE, Metadata, seconds
+from ai.api.wire.base import AS_IT_CAME, BY_TYPE, Metadata, Request, seconds
 from ai.api.wire.names import PublicIds
 from ai.events import snapshots
 from ai.models import Message, Run
@@ -81,7 +81,7 @@ class Attachment(BaseModel):
     tools: list[AttachmentTool] | None = None
 
 
-class CreateMessage(BaseModel):
+class CreateMessage(Request):
     """A new message."""
 
     role: Literal["user", "assistant"]
@@ -90,7 +90,7 @@ class CreateMessage(BaseModel):
     metadata: Metadata | None = None
 
 
-class ModifyMessage(BaseModel):
+class ModifyMessage(Request):
     """Other metadata."""
 
     metadata: Metadata | None = None

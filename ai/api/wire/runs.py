@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, Tag
 
 from ai.api.wire.assistants import MOST_INSTRUCTIONS
-from ai.api.wire.base import AS_IT_CAME, BY_TYPE, Metadata, Temperature, TopP, seconds
+from ai.api.wire.base import AS_IT_CAME, BY_TYPE, Metadata, Request, Temperature, TopP, seconds
 from ai.api.wire.messages import CreateMessage
 from ai.api.wire.names import PublicIds
 from ai.api.wire.threads import CreateThread
@@ -71,7 +71,7 @@ ToolChoice = Annotated[
 Budget = Annotated[int, Field(ge=LEAST_TOKENS, strict=True)]
 
 
-class RunOptions(BaseModel):
+class RunOptions(Request):
     """What a run may do otherwise than its assistant; what is absent or null is the assistant's."""
 
     assistant_id: str
@@ -105,7 +105,7 @@ class CreateThreadAndRun(RunOptions):
     tool_resources: GivenResources | None = None
 
 
-class ModifyRun(BaseModel):
+class ModifyRun(Request):
     """Other metadata."""
 
     metadata: Metadata | None = None
@@ -120,7 +120,7 @@ class ToolOutput(BaseModel):
     output: str | None = None
 
 
-class SubmitToolOutputs(BaseModel):
+class SubmitToolOutputs(Request):
     """The results of all calls that a run waits for."""
 
     tool_outputs: list[ToolOutput]

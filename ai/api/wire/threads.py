@@ -8,14 +8,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from ai.api.pages import PageQuery
-from ai.api.wire.base import AS_IT_CAME, Metadata, seconds
+from ai.api.wire.base import AS_IT_CAME, Metadata, Request, seconds
 from ai.api.wire.messages import CreateMessage
 from ai.api.wire.names import PublicIds
 from ai.api.wire.tools import GivenResources
 from ai.models import ChatThread
 
 
-class ModifyThread(BaseModel):
+class ModifyThread(Request):
     """Changes to a thread; what is absent or null stays as it is."""
 
     metadata: Metadata | None = None
