@@ -262,7 +262,7 @@ class _Voice:
         if not isinstance(arguments, str) or (self._text and not self._told):
             return  # told when it is whole
         self._ending += arguments
-        result = _so_far(self._ending)
+        result = result_so_far(self._ending)
         if len(result) > self._told:
             piece, self._told = result[self._told :], len(result)
             self._say(piece)
@@ -277,8 +277,8 @@ class _Voice:
         self.tell(Said(text))
 
 
-def _so_far(arguments: str) -> str:
-    """The answer inside JSON that is still being written."""
+def result_so_far(arguments: str) -> str:
+    """The result inside a tool's arguments, JSON that is still being written; empty while there is none."""
     try:
         found = from_json(arguments, allow_partial="trailing-strings")
     except ValueError:

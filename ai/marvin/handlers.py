@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -29,6 +30,7 @@ from marvin.handlers.handlers import AsyncHandler
 
 from ai import conf
 from ai.exceptions import InvalidInput, RunNotActive
+from ai.llm.agent_turns import result_so_far
 from ai.marvin import outcomes
 from ai.marvin.place import Place
 from ai.marvin.recording import Recording
@@ -54,6 +56,7 @@ class _Going:
     outcome: outcomes.Outcome | None = None
     is_cancelled: bool = False
     text: list[str] = field(default_factory=list)
+    ending: str | None = None
     shown_at: float = 0.0
 
     @property
@@ -126,6 +129,11 @@ class DjangoHandler(AsyncHandler):
         going.thread.run_id = None
         if going.watcher:
             going.watcher.cancel()
+            await asyncio.wait([going.watcher])
+        if going.is_cancelled and going.outcome is None and going.task:  # too late: all was said
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
+            going.task.uncancel()
         recording = going.recording
         outcome = going.outcome or outcomes.of_end(recording.tasks)
         await going.place.run(lambda: recording.end(outcome, at=event.timestamp))
@@ -156,7 +164,7 @@ class DjangoHandler(AsyncHandler):
     async def on_actor_start_turn(self, event: ActorStartTurnEvent) -> None:
         """An agent begins its turn."""
         if going := self._current():
-            going.began, going.text = event.timestamp, []
+            going.began, going.text, going.ending = event.timestamp, [], None
 
     async def on_actor_end_turn(self, event: ActorEndTurnEvent) -> None:
         """An agent's turn is over, and written."""
@@ -174,14 +182,24 @@ class DjangoHandler(AsyncHandler):
 
     async def on_tool_call_delta(self, event: ToolCallDeltaEvent) -> None:
         """A model writes more of a call."""
-        if going := self._current():
-            going.recording.meter.token()
+        going = self._current()
+        if going is None:
+            return
+        going.recording.meter.token()
+        name, more = event.delta.tool_name_delta, event.delta.args_delta
+        if name is not None:
+            going.ending = "" if name.startswith("MarkTaskSuccessful_") else None
+        if going.ending is not None and isinstance(more, str):
+            going.ending += more
+            await self._show(going)
 
     async def _show(self, going: _Going) -> None:
+        """Let pages show what is being said, now and then."""
         now = asyncio.get_running_loop().time()
         if now - going.shown_at >= SHOW_SECONDS:
             going.shown_at = now
-            await sync_to_async(going.recording.show, thread_sensitive=False)("".join(going.text))
+            said = "".join(going.text) + result_so_far(going.ending or "")
+            await sync_to_async(going.recording.show, thread_sensitive=False)(said)
 
     # -- Calls of real tools
 

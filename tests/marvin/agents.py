@@ -12,6 +12,8 @@ from marvin.memory.memory import MemoryProvider
 from pydantic_ai.messages import ModelMessage, ToolReturnPart, UserPromptPart
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 
+from ai import tenancy
+
 #: What Marvin and pydantic-ai 1.94 say about each other.
 KNOWN_WARNINGS = (
     "ignore:`result` is deprecated, use `part` instead:DeprecationWarning:marvin",
@@ -108,6 +110,16 @@ async def _plain(_messages: list[ModelMessage], _info: AgentInfo) -> AsyncIterat
     yield "text."
 
 
+async def _chatty(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:
+    if not results(messages):
+        yield "Let me see."
+        yield {1: DeltaToolCall("look_up", '{"order": 7}')}
+    else:
+        yield "In Hamburg."
+        yield {1: DeltaToolCall(info.output_tools[0].name, '{"result": "In Hamburg."}')}
+
+
+chatty = marvin.Agent(name="Chatty", tools=[look_up], model=FunctionModel(stream_function=_chatty))
 plain = marvin.Agent(name="Plain", model=FunctionModel(stream_function=_plain))
 porter = agent(("open_door", {}), name="Porter")
 
@@ -143,3 +155,16 @@ class Diary(MemoryProvider):
 
 
 rememberer = agent("Blue.", memories=[marvin.Memory("diary", provider=Diary(), auto_use=True)], name="Rememberer")
+
+
+def whose_is_it() -> str:
+    """Whose data this is."""
+    return str(tenancy.get_current_tenant_id())
+
+
+def _says_whose(messages: Sequence[ModelMessage]) -> Any:
+    found = results(messages)
+    return found[-1] if found else ("whose_is_it", {})
+
+
+clerk = agent(_says_whose, tools=[whose_is_it], name="Clerk")

@@ -85,6 +85,13 @@ class TestRun:
             "Order 7 left Hamburg.", "We have three of them."
         ]  # fmt: skip
 
+    def test_of_an_agent_is_its_tenants(self, tenant: Tenant, settings: Any) -> None:
+        settings.AI_AGENTS = {"clerk": "tests.marvin.agents.clerk"}
+
+        execute(asked(tenant), "clerk")
+
+        assert Message.objects.get(role="assistant").preview == str(tenant.pk)
+
     def test_of_an_agent_that_is_nowhere_fails_and_says_why(self, tenant: Tenant, settings: Any) -> None:
         settings.AI_AGENTS = {"support": "tests.marvin.agents.nobody"}
 

@@ -11,11 +11,13 @@ import marvin
 import pytest
 from asgiref.sync import sync_to_async
 from pydantic_ai.exceptions import ModelHTTPError
+from pydantic_ai.models.function import DeltaToolCall, FunctionModel
 
 from ai import ids, tenancy
 from ai.exceptions import InvalidInput, NotFound, OutsideTenant, RunNotActive, ThreadBusy
 from ai.marvin import DjangoHandler, DjangoThread
 from ai.models import AuditEntry, ChatThread, ForeignId, Message, Run, RunStep, Tenant
+from ai.runner import live
 from ai.services import actors, runs
 from tests import factories
 from tests.marvin import agents
@@ -225,6 +227,39 @@ class TestUnderALoop:
         await run.arefresh_from_db()
         assert run.status == "cancelled"
         assert await AuditEntry.objects.filter(action="run.started", target_id=str(run.pk)).aexists()
+
+    async def test_stays_its_process_own_while_it_goes_on(self, tenant: Tenant, settings: Any) -> None:
+        settings.AI_RUN_LEASE_SECONDS = 5
+        going = asyncio.Event()
+        task = asyncio.create_task(_waits(going))
+        await going.wait()
+        first = (await Run.objects.aget()).lease_until
+
+        await asyncio.sleep(1.5)
+
+        run = await Run.objects.aget()
+        assert run.lease_until
+        assert first
+        assert run.lease_until > first
+        task.cancel()
+        await asyncio.wait([task])
+
+    async def test_is_live_while_the_model_writes(self, tenant: Tenant) -> None:
+        seen: list[Any] = []
+
+        async def writes(_messages: Any, info: Any) -> Any:
+            run = await Run.objects.aget()
+            yield {0: DeltaToolCall(info.output_tools[0].name, '{"result": "In Ham')}
+            await asyncio.sleep(0)
+            seen.append(live.look([run.pk]))
+            yield {0: DeltaToolCall(json_args='burg."}')}
+
+        agent = marvin.Agent(name="Support", model=FunctionModel(stream_function=writes))
+        await marvin.run_async("Where?", agents=[agent], thread=DjangoThread(), handlers=[DjangoHandler()])
+
+        run = await Run.objects.aget()
+        assert seen == [{run.pk: [{"role": "assistant", "content": "In Ham"}]}]
+        assert live.look([run.pk]) == {}
 
     async def test_ends_with_the_process_that_has_the_agent(self, tenant: Tenant) -> None:
         going = asyncio.Event()

@@ -118,6 +118,11 @@ class TestAnswering:
         assert not response.tool_calls
         assert response.usage.output_tokens > 0
 
+    async def test_says_what_it_ends_with_once(self) -> None:
+        response = await answer("chatty")
+
+        assert [part.content for part in response.parts if isinstance(part, TextPart)] == ["Let me see.", "In Hamburg."]
+
     async def test_counts_what_all_its_requests_used(self) -> None:
         once, twice = await answer("sales"), await answer("support")
 

@@ -75,6 +75,18 @@ class TestOneTurn:
         assert all(step.usage and step.started_at and step.ended_at for step in steps)
         assert [step.started_at for step in steps] == sorted(step.started_at for step in steps if step.started_at)
 
+    def test_shows_what_is_said_before_a_call(self, tenant: Tenant) -> None:
+        thread = DjangoThread()
+
+        marvin.run("Where is it?", agents=[agents.chatty], thread=thread, handlers=[DjangoHandler()])
+
+        assert conversation(thread)[1:] == [
+            ("assistant", "Let me see."), ("tool", "Order 7 left Hamburg."), ("assistant", "In Hamburg.")
+        ]  # fmt: skip
+        steps = list(RunStep.objects.of_run(Run.objects.get().pk))
+        assert [step.type for step in steps] == ["message_creation", "tool_calls", "message_creation"]
+        assert [bool(step.usage) for step in steps] == [False, True, True]
+
     def test_notes_the_tools_that_the_agent_has(self, tenant: Tenant) -> None:
         agent = agents.agent("Done.", tools=[agents.look_up], model_settings={"temperature": 0.3})
 
