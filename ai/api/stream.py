@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from django.http import StreamingHttpResponse
 
 from ai.events import encode
 from ai.events.sse import PING
-from ai.services.streams import Stream
+
+if TYPE_CHECKING:
+    from ai.runner.streams import Stream
 
 
 def answer(stream: Stream) -> StreamingHttpResponse:

@@ -4,6 +4,10 @@
     async for event in Runner(order, now=timezone.now).stream():
         ...
 
+A thread of the database is answered, and the answer stored, by `Runner.on_thread`:
+
+    run = Runner.on_thread(thread, model="fast", handlers=[PrintHandler()]).until_done()
+
 Importing this package is cheap; pydantic-ai comes with `ai.runner.loop`, at first use of `Runner`.
 """
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.messages import (
     BuiltinToolCallPart,
@@ -35,6 +35,9 @@ from ai.runner.order import Order
 from ai.runner.state import RunState
 from ai.runner.tools import Live
 
+if TYPE_CHECKING:
+    from ai.runner.threads import ThreadRunner
+
 log = logging.getLogger(__name__)
 
 Events = AsyncGenerator[StreamEvent, None]
@@ -55,6 +58,13 @@ class Runner:
         self._shown = False
         self._converted: list[ModelMessage] | None = None
         self._searches = any(tool.get("type") == FILE_SEARCH for tool in order.tools)
+
+    @staticmethod
+    def on_thread(thread: Any, *, model: str, **values: Any) -> ThreadRunner:
+        """A model's answer to a thread of the database; arguments are those of `ThreadRunner`."""
+        from ai.runner.threads import ThreadRunner  # noqa: PLC0415 - brings Django's models, which a bare order needs not
+
+        return ThreadRunner(thread, model=model, **values)
 
     def cancel(self) -> None:
         """Stop as soon as possible, from the same event loop; the run ends as cancelled and keeps its partial text."""

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from ai import conf
-from ai.events import DONE, StreamEvent
+from ai.events import StreamEvent
 
 if TYPE_CHECKING:
     from ai.models import Run
-    from ai.runner.carrier import Carrier
     from ai.runner.loading import Work
+    from ai.runner.streams import Stream
 
 Clock = Callable[[], datetime]
 
@@ -74,55 +71,8 @@ def _load_provider(work: Work) -> None:
     _known_providers.add(work.spec.provider)
 
 
-class Stream:
-    """What is to be told of one run that this event loop executes."""
-
-    def __init__(self, work: Work, *, before: Sequence[StreamEvent], now: Clock) -> None:
-        self._run_id = work.run.pk
-        self._events = deque(before)
-        self._ready = asyncio.Event()
-        self._over = False
-        self._carrier = _carrier(now)
-        self._carrier.carry(work, self._hear)
-
-    def _hear(self, event: StreamEvent) -> None:
-        if not self._over:
-            self._events.append(event)
-            self._ready.set()
-
-    async def batches(self) -> AsyncGenerator[list[StreamEvent], None]:
-        """Everything that is there to be told at once, again and again; an empty batch is a heartbeat."""
-        seconds = conf.current().heartbeat_seconds
-        try:
-            while not self._over:
-                if not self._events:
-                    self._ready.clear()
-                    try:
-                        async with asyncio.timeout(seconds):
-                            await self._ready.wait()
-                    except TimeoutError:
-                        yield []
-                        continue
-                batch, self._events = list(self._events), deque()
-                self._over = batch[-1] is DONE
-                yield batch
-        finally:
-            if not self._over:
-                self._hang_up()
-
-    def _hang_up(self) -> None:
-        """Nobody listens any more: the run goes on, or not, as the operator wants."""
-        self._over = True
-        if conf.current().stream_on_disconnect == "cancel":
-            self._carrier.cancel(self._run_id)
-
-
-def _carrier(now: Clock) -> Carrier:
-    from ai.runner import carrier
-
-    return carrier.of_this_loop(now=now)
-
-
 def open_stream(work: Work, *, before: Sequence[StreamEvent] = (), now: Clock) -> Stream:
     """Execute a held run on this event loop, and tell of it; `before` is told first."""
-    return Stream(work, before=before, now=now)
+    from ai.runner import carrier, streams
+
+    return streams.Stream(carrier.of_this_loop(now=now), work, before=before)
