@@ -31,11 +31,14 @@ SIDEBAR: dict[str, tuple[Place, ...]] = {
     "Models": (
         Place("Language models", "ai.languagemodel", "neurology"),
         Place("Assistants", "ai.assistant", "smart_toy"),
+        Place("Model map", "ai.modelroute", "alt_route"),
+        Place("Vector stores", "ai.vectorstore", "database_search"),
     ),
     "People": (
         Place("Tenants", "ai.tenant", "apartment"),
         Place("Users", "auth.user", "person"),
         Place("Groups", "auth.group", "group"),
+        Place("API keys", "ai.apikey", "key"),
     ),
     "Activity": (
         Place("Jobs", "ai.job", "pending_actions"),

@@ -116,10 +116,12 @@ class Carrier:
         await self.changed.wait()
         self.changed.clear()
 
-    def interrupt(self) -> None:
-        """Stop executing; what has not ended is given to the callbacks of its task, which is cancelled."""
-        for carried in self._active.values():
+    def interrupt(self) -> list[Run]:
+        """Stop executing; the runs that had not ended. Their tasks are cancelled."""
+        stopped = list(self._active.values())
+        for carried in stopped:
             carried.task.cancel()
+        return [carried.work.run for carried in stopped]
 
     # -- Executing
 
@@ -313,6 +315,19 @@ def of_this_loop(*, now: Callable[[], datetime]) -> Carrier:
         carrier = _carriers[loop] = Carrier(now=now, context=Context())
         carrier.open()
     return carrier
+
+
+async def hand_over(*, now: Callable[[], datetime]) -> None:
+    """The running event loop is about to end: give the runs that it carries to the workers, and close its clients."""
+    carrier = _carriers.pop(asyncio.get_running_loop(), None)
+    if carrier is None:
+        return
+    runs = carrier.interrupt()
+    await carrier.close()
+    with tenancy.everything(reason="handing streamed runs over"):
+        await _in_database(lambda: Run.objects.release(runs, at=now()))
+        await _in_database(connection.close)
+    await llm.aclose()
 
 
 async def _seeing_everything(coroutine: Coroutine[Any, Any, None]) -> None:

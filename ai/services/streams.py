@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
@@ -76,3 +77,12 @@ def open_stream(work: Work, *, before: Sequence[StreamEvent] = (), now: Clock) -
     from ai.runner import carrier, streams
 
     return streams.Stream(carrier.of_this_loop(now=now), work, before=before)
+
+
+async def shut_down(*, now: Clock) -> None:
+    """This process is about to end: workers carry on with the runs that it streams."""
+    if "ai.runner.carrier" not in sys.modules:
+        return
+    from ai.runner import carrier
+
+    await carrier.hand_over(now=now)

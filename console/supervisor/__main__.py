@@ -65,7 +65,7 @@ def commands(settings: env.Env) -> dict[str, tuple[str, ...]]:
     return {
         "web server": (
             *web,
-            *("--lifespan", "off", "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "3"),
+            *("--lifespan", "on", "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "3"),
             *("--log-level", "warning" if level == "info" else level),
         ),
         "worker": (

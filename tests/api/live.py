@@ -20,7 +20,7 @@ def served() -> Iterator[str]:
     """The base URL of a server that answers until the context is left; its database is the test's."""
     with socket.socket() as place:
         place.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(application, log_level="warning", lifespan="off", timeout_graceful_shutdown=2)
+        config = uvicorn.Config(application, log_level="warning", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         thread = threading.Thread(
             target=lambda: asyncio.run(server.serve(sockets=[place])), name="uvicorn", daemon=True

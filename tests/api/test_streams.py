@@ -8,10 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
+from django.utils import timezone
 
 from ai.api import database
 from ai.events import StreamEvent, decode
 from ai.models import Message, Run, RunStep, Tenant
+from ai.services import runs
 from tests.api.calling import make_key
 from tests.api.live import served
 from tests.fakes.vendors import Call, Failure, Reply, VendorServer
@@ -298,3 +300,19 @@ class TestHangUp:
         assert run.status == "cancelled"
         assert RunStep.objects.get().status == "cancelled"
         assert scripted.requests[0].wait_for_hang_up(1.0)
+
+
+def test_a_server_that_ends_leaves_its_runs_to_the_workers(tenant: Tenant, scripted: VendorServer) -> None:
+    scripted.script(Reply(chunks=("a",) * 200, chunk_delay=0.05), Reply())
+    key = make_key(tenant)[1]
+    with served() as url:
+        api = Api(url, key)
+        body = {"assistant_id": api.assistant, "stream": True}
+        with api.client.stream("POST", f"/threads/{api.thread}/runs", json=body) as answer:
+            next(answer.iter_text())
+    database.close()
+    run = Run.objects.get()
+
+    assert (run.status, run.attempt, run.leased_by) == ("queued", 0, "")
+    assert runs.drain(worker="w", now=timezone.now) == 1
+    assert Message.objects.get(run_id=str(run.pk)).message["content"] == "Hello there."
