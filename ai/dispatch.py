@@ -17,6 +17,8 @@ EXECUTE_RUN = "ai.tasks.runs.execute"
 DRAIN_RUNS = "ai.tasks.runs.drain"
 TITLE_THREAD = "ai.tasks.titles.trim_and_tag_thread_title_task"
 RUN_JOB = "ai.tasks.jobs.execute"
+READ_FILE = "ai.tasks.vector_stores.read"
+READ_FILES = "ai.tasks.vector_stores.read_waiting"
 
 
 def _send(name: str, kwargs: dict[str, Any]) -> None:
@@ -49,3 +51,13 @@ def title_thread(*, name: str, thread_id: UUID, tenant_id: UUID) -> None:
 def run_job(*, job_id: UUID) -> None:
     """Have a worker carry on with a job."""
     _send(RUN_JOB, {"job_id": str(job_id)})
+
+
+def read_file(*, store_file_id: UUID) -> None:
+    """Have a worker read one file of a vector store."""
+    _send(READ_FILE, {"store_file_id": str(store_file_id)})
+
+
+def read_files() -> None:
+    """Have a worker read waiting files of vector stores until none is left."""
+    _send(READ_FILES, {})

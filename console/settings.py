@@ -157,7 +157,11 @@ CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
 CELERY_TASK_DEFAULT_QUEUE = "console"
-CELERY_TASK_ROUTES = {"ai.tasks.runs.*": {"queue": "runs"}, "ai.tasks.jobs.*": {"queue": "jobs"}}
+CELERY_TASK_ROUTES = {
+    "ai.tasks.runs.*": {"queue": "runs"},
+    "ai.tasks.jobs.*": {"queue": "jobs"},
+    "ai.tasks.vector_stores.*": {"queue": "jobs"},
+}
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True

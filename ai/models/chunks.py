@@ -11,7 +11,7 @@ words are then read and ranked by `ai.models.ranking`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
@@ -50,6 +50,11 @@ class ChunkManager(TenantManager):
     def write(self, chunks: Iterable[Chunk]) -> None:
         """Add chunks of a file."""
         self.bulk_create([chunk.prepared() for chunk in chunks], batch_size=500)
+
+    def texts(self, store_file_id: UUID) -> Iterator[str]:
+        """The texts of a file's chunks, in their order."""
+        rows = self.filter(store_file_id=store_file_id).order_by("index").values_list("text", flat=True)
+        return iter(rows.iterator(chunk_size=200))
 
     def forget_files(self, store_file_ids: Iterable[UUID]) -> None:
         """Drop the chunks of these store files."""

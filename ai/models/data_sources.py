@@ -131,9 +131,12 @@ class DataSourceManager(TenantModelManagerMixin, models.Manager["DataSource"], B
         return rows.filter(purpose=purpose) if purpose else rows
 
     def delete_file(self, file_id: str) -> None:
-        """Delete the row, and on commit the content."""
+        """Delete the row, take the file out of vector stores, and on commit delete the content."""
+        from ai.models.vector_store_files import VectorStoreFile
+
         row = self.get_file(file_id)
         with transaction.atomic():
+            VectorStoreFile.objects.forget_file(row.file_id, tenant_id=row.tenant_id)
             row.delete()
             transaction.on_commit(lambda: row.file.storage.delete(row.file.name or ""))
 

@@ -90,6 +90,11 @@ class VectorStoreFileManager(TenantManager.from_queryset(VectorStoreFileQuerySet
         """Drop the rows of a store that is being deleted; its chunks are its own business."""
         self.filter(vector_store_id=store_id).delete()
 
+    def describe(self, file: VectorStoreFile, *, attributes: dict[str, Any], at: datetime) -> None:
+        """Give a file these attributes; the object gets them too."""
+        file.attributes, file.modified = attributes, at
+        file.save(update_fields=["attributes", "modified"])
+
     def stop(self, store_id: UUID, *, at: datetime) -> None:
         """Read no more files of a store, and forget what those that were read take up."""
         rows = self.filter(vector_store_id=store_id)
@@ -154,17 +159,28 @@ class VectorStoreFileManager(TenantManager.from_queryset(VectorStoreFileQuerySet
             self._settle(file, at=at, status=StoreFileStatus.FAILED, last_error=error)
             Chunk.objects.forget_files([file.pk])
 
-    def give_back(self, file: VectorStoreFile, *, at: datetime) -> None:
-        """Let others take a file whose reading failed for a reason that may pass."""
-        self._mine(file).update(lease_until=None, modified=at)
+    def give_back(self, file: VectorStoreFile, *, at: datetime, until: datetime) -> None:
+        """Let others take a file from `until` on: reading it failed for a reason that may pass."""
+        self._mine(file).update(lease_until=until, modified=at)
 
-    def give_up(self, *, at: datetime) -> int:
-        """Fail files that every attempt left unread; how many."""
+    def give_up(self, *, at: datetime) -> set[UUID]:
+        """Fail files that every attempt left unread; the batches they are of."""
         most = conf.current().run_max_attempts
         free = Q(lease_until__isnull=True) | Q(lease_until__lt=at)
         spent = self.filter(free, status=StoreFileStatus.IN_PROGRESS, attempt__gte=most)
+        found = dict(spent.values_list("pk", "batch_id"))
         error = {"code": "server_error", "message": "Every worker that began to read this file failed."}
-        return int(spent.update(status=StoreFileStatus.FAILED, last_error=error, lease_until=None, modified=at))
+        spent.filter(pk__in=list(found)).update(
+            status=StoreFileStatus.FAILED, last_error=error, lease_until=None, modified=at
+        )
+        return {batch_id for batch_id in found.values() if batch_id}
+
+    def clean_up(self, file: VectorStoreFile) -> None:
+        """Drop what was written of a file that was taken away meanwhile, unless another worker is at it."""
+        with transaction.atomic():
+            again = self.select_for_update().filter(pk=file.pk).exclude(status=StoreFileStatus.CANCELLED)
+            if not again.exists():
+                Chunk.objects.forget_files([file.pk])
 
     def _mine(self, file: VectorStoreFile) -> models.QuerySet[VectorStoreFile]:
         mine: models.QuerySet[VectorStoreFile] = self.filter(

@@ -22,7 +22,7 @@ from django.db import connections
 
 from ai import dispatch, tenancy
 from ai.models import Run, Worker
-from ai.services import jobs, runs
+from ai.services import jobs, runs, vector_store_reading
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +82,7 @@ def sweep(*, at: datetime) -> bool:
             dispatch.run_job(job_id=job.pk)
         else:
             jobs.settle(job_ids=[job.pk], at=at)
+    vector_store_reading.sweep(at=at)
     return waiting or bool(recovered)
 
 

@@ -8,7 +8,7 @@ chunks are bigger than asked.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,3 +108,24 @@ def _begin(text: str, wanted: int, end: int) -> int:
     """Where the next chunk begins, so that it repeats about as much as is wanted: at the beginning of a word."""
     found = _ENDS[2].search(text, wanted, min(wanted + 40, end))
     return found.end() if found else wanted
+
+
+def without_overlap(pieces: Iterable[str]) -> Iterator[str]:
+    """Chunks that follow one another, each without what it repeats of the one before."""
+    before = ""
+    for piece in pieces:
+        rest = piece[_repeated(before, piece) :].strip()
+        before = piece
+        if rest:
+            yield rest
+
+
+def _repeated(before: str, piece: str) -> int:
+    """How many characters at the beginning of `piece` are the end of `before`."""
+    beginning = piece[:32]
+    place = before.find(beginning) if before else -1
+    while place >= 0:
+        if piece.startswith(before[place:]):
+            return len(before) - place
+        place = before.find(beginning, place + 1)
+    return 0

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.exceptions import InvalidInput
-from ai.stores.chunking import CHARACTERS_PER_TOKEN, Sizes, chunks, sizes_of
+from ai.stores.chunking import CHARACTERS_PER_TOKEN, Sizes, chunks, sizes_of, without_overlap
 
 SMALL = Sizes(tokens=100, overlap=50)
 
@@ -106,3 +106,14 @@ class TestChunks:
         pieces = chunks("word " * 2_000_000)
 
         assert len(next(pieces)) > 1000
+
+
+class TestWithoutOverlap:
+    @pytest.mark.parametrize("overlap", [0, 25, 50])
+    def test_gives_the_text_again(self, overlap: int) -> None:
+        text = " ".join(f"This is the sentence with the number {number}." for number in range(100))
+
+        assert " ".join(without_overlap(chunks(text, Sizes(100, overlap)))) == text
+
+    def test_keeps_what_only_looks_repeated(self) -> None:
+        assert list(without_overlap(["one two", "one three", ""])) == ["one two", "one three"]
