@@ -1,0 +1,111 @@
+"""`manage.py import_threads PATH --format assistants`: bring conversations in from a dump."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from ai import conf, tenancy
+from ai.exceptions import AIError
+from ai.models import Tenant
+from ai.services import actors
+from ai.services.imports import loading
+from ai.services.imports.reports import Report
+
+PROGRESS_SECONDS = 0.2
+COLUMNS = ("new", "unchanged", "refused")
+
+
+class Command(BaseCommand):
+    """Imports threads with all that belongs to them; the same again changes nothing."""
+
+    help = "Import threads, messages, runs and assistants from a dump. Ids are kept; the same again changes nothing."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """The command line."""
+        parser.add_argument("path", type=Path, help="a folder, or a .zip, .json, .jsonl, .ndjson or .gz file")
+        parser.add_argument("--format", dest="format_", choices=[*loading.FORMATS], default="assistants")
+        parser.add_argument("--tenant", help="the name of the tenant that gets them; needed where there are several")
+        parser.add_argument("--dry-run", action="store_true", help="only say what would be imported")
+
+    def handle(self, *args: Any, path: Path, format_: str, tenant: str | None, dry_run: bool, **options: Any) -> None:
+        """Import, and print counts and whatever was refused."""
+        self._shown_at = 0.0
+        report = Report(on_refusal=self._refused, on_progress=self._progress)
+        try:
+            with tenancy.everything(reason="manage.py import_threads"):
+                loading.load(
+                    path=path,
+                    format_=format_,
+                    tenant_id=_tenant(tenant),
+                    by=actors.SYSTEM,
+                    at=timezone.now(),
+                    report=report,
+                    dry_run=dry_run,
+                )
+        except AIError as error:
+            raise CommandError(error.message) from error
+        except KeyboardInterrupt:
+            self._print(report, dry_run=dry_run)
+            raise CommandError("Interrupted. What is counted above is complete; the same command goes on.") from None
+        self._print(report, dry_run=dry_run)
+        refused = report.refused.total()
+        if refused:
+            raise CommandError(f"{refused:,} refused; everything else is as counted above.")
+
+    def _refused(self, refusal: Any) -> None:
+        self._line(f"Refused: {refusal}")
+
+    def _line(self, text: str) -> None:
+        """A line of its own, over the progress if that is shown."""
+        clear = "\r\x1b[K" if self.stdout.isatty() else ""
+        self.stdout.write(f"{clear}{text}")
+
+    def _progress(self, report: Report) -> None:
+        now = time.monotonic()
+        if self.stdout.isatty() and now - self._shown_at >= PROGRESS_SECONDS:
+            self._shown_at = now
+            done = report.new["message"] + report.unchanged["message"]
+            self.stdout.write(f"\r\x1b[K{report.read:,} objects read, {done:,} messages imported", ending="")
+            self.stdout.flush()
+
+    def _print(self, report: Report, *, dry_run: bool) -> None:
+        counts = report.counts()
+        self._line(f"{'':<12}" + "".join(f"{column:>12}" for column in COLUMNS))
+        for kind, numbers in counts.items():
+            self.stdout.write(f"{kind + 's':<12}" + "".join(f"{numbers[column]:>12,}" for column in COLUMNS))
+        if report.files:
+            self.stdout.write(
+                f"The dump describes {report.files:,} file{'s' * (report.files != 1)} without their contents: "
+                "names and sizes are kept where messages refer to them."
+            )
+        if dry_run:
+            self.stdout.write("Nothing was written: this was a dry run.")
+
+
+def _tenant(name: str | None) -> UUID:
+    """The tenant of this name; without one the default tenant, or the only one that there is."""
+    if name:
+        found = Tenant.objects.filter(name=name).first()
+        if found is None:
+            raise CommandError(f"There is no tenant “{name}”. {_advice()}")
+        return UUID(str(found.pk))
+    default = conf.current().default_tenant_id
+    if default:
+        return default
+    tenants = list(Tenant.objects.order_by("name")[:2])
+    if len(tenants) != 1:
+        raise CommandError(f"Say whose conversations these are with --tenant NAME. {_advice()}")
+    return UUID(str(tenants[0].pk))
+
+
+def _advice() -> str:
+    names = list(Tenant.objects.order_by("name").values_list("name", flat=True)[:20])
+    if not names:
+        return "There is none yet: add one under Tenants."
+    return f"There are: {', '.join(names)}."

@@ -1,0 +1,102 @@
+"""Rows to be, as the readers of all formats give them: ids are the dump's own, times are aware, texts can be stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+Json = dict[str, Any]
+
+
+class Unusable(ValueError):
+    """An object of a dump cannot be imported; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Something in a dump that was left out: what it is, where it is (file, line or path), and why."""
+
+    kind: str
+    place: str
+    reason: str
+    id: str = ""
+
+    def __str__(self) -> str:
+        named = f"{self.kind} {self.id}" if self.id else self.kind
+        return f"{self.place}: {named}: {self.reason}"
+
+
+Refuse = Callable[[Refusal], None]
+
+
+@dataclass(slots=True)
+class AssistantDraft:
+    """An assistant; `values` are its columns."""
+
+    id: str
+    place: str
+    at: datetime | None
+    values: Json
+
+
+@dataclass(slots=True)
+class MessageDraft:
+    """A message in chat format.
+
+    One that `belongs_to_step` is a call or a result, which the dump has in that step; `calls_of` names the step whose
+    calls are in a message of the dump's own.
+    """
+
+    id: str
+    place: str
+    at: datetime
+    message: Json
+    run_id: str | None = None
+    belongs_to_step: str = ""
+    calls_of: str = ""
+
+
+@dataclass(slots=True)
+class RunDraft:
+    """A run that has ended; `values` are its columns."""
+
+    id: str
+    place: str
+    at: datetime
+    values: Json
+    assistant_id: str | None = None
+
+
+@dataclass(slots=True)
+class StepDraft:
+    """A step of a run; `values` are its columns."""
+
+    id: str
+    place: str
+    at: datetime
+    run_id: str
+    values: Json
+
+
+@dataclass(slots=True)
+class ThreadDraft:
+    """A thread with what a dump knows of it: messages in their order, runs and steps in theirs.
+
+    One that `is_implied` is only named by its messages and runs: nothing is known of the thread itself.
+    """
+
+    id: str
+    place: str
+    at: datetime
+    title: str = ""
+    data: Json = field(default_factory=dict)
+    is_implied: bool = False
+    messages: list[MessageDraft] = field(default_factory=list)
+    runs: list[RunDraft] = field(default_factory=list)
+    steps: list[StepDraft] = field(default_factory=list)
+
+
+Part = MessageDraft | RunDraft | StepDraft
+Draft = AssistantDraft | ThreadDraft

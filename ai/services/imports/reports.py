@@ -1,0 +1,59 @@
+"""What came of an import."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ai.services.imports.drafts import Refusal
+
+#: What is counted, in the order of a report.
+KINDS = ("assistant", "thread", "message", "run", "step", "file", "object")
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What was written of one draft, what was here, and what was refused."""
+
+    new: Counter[str] = field(default_factory=Counter)
+    unchanged: Counter[str] = field(default_factory=Counter)
+    refused: list[Refusal] = field(default_factory=list)
+
+
+@dataclass
+class Report:
+    """Counts by kind: `new` was written, `unchanged` was here already, `refused` was left out, each told as it happens.
+
+    `read` objects have been read so far; `files` of them describe files, whose contents no dump holds.
+    """
+
+    on_refusal: Callable[[Refusal], None] = lambda refusal: None
+    on_progress: Callable[[Report], None] = lambda report: None
+    new: Counter[str] = field(default_factory=Counter)
+    unchanged: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    read: int = 0
+    files: int = 0
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Count what is left out, and tell of it."""
+        self.refused[refusal.kind] += 1
+        self.on_refusal(refusal)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count what came of a draft, once it is certain."""
+        self.new.update(outcome.new)
+        self.unchanged.update(outcome.unchanged)
+        for refusal in outcome.refused:
+            self.refuse(refusal)
+
+    def progressed(self) -> None:
+        """Tell how far the import is."""
+        self.on_progress(self)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """`{"message": {"new": 2, "unchanged": 0, "refused": 1}, …}` for each kind that there was."""
+        columns = {"new": self.new, "unchanged": self.unchanged, "refused": self.refused}
+        seen = [kind for kind in KINDS if any(column[kind] for column in columns.values())]
+        return {kind: {name: column[kind] for name, column in columns.items()} for kind in seen}

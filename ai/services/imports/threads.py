@@ -1,0 +1,264 @@
+"""Writing a thread's draft: what is new of it, in one transaction; what is here already stays as it is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Max
+
+from ai.models import ChatThread, ForeignId, Message, Run, RunStep
+from ai.models.sequences import renumber, reread
+from ai.models.threads import NEW_NAME
+from ai.services import titles
+from ai.services.imports import places
+from ai.services.imports.drafts import MessageDraft, Part, Refusal, RunDraft, StepDraft, ThreadDraft
+from ai.services.imports.histories import Histories
+from ai.services.imports.keys import Keys, Known
+from ai.services.imports.places import Standing
+from ai.services.imports.reports import Outcome
+from ai.stores.content import text_of
+
+
+def write(draft: ThreadDraft, *, keys: Keys, source: str, dry_run: bool = False) -> Outcome:
+    """Write what is new of the draft, or with `dry_run` only find out what that is."""
+    with transaction.atomic():
+        known = keys.known(draft)
+        thread = ChatThread.objects.locked(known.thread) if known.thread else None
+        writer = _Writer(draft, keys, known, thread)
+        if not dry_run:
+            writer.write(source)
+    return writer.outcome
+
+
+class _Writer:
+    """One draft on its way into the tables."""
+
+    def __init__(self, draft: ThreadDraft, keys: Keys, known: Known, thread: ChatThread | None) -> None:
+        self.draft, self.keys, self.known, self.thread = draft, keys, known, thread
+        self.outcome = Outcome()
+        self.key: UUID = thread.pk if thread else keys.of(draft.id)
+        self._count("thread", is_new=thread is None)
+        self.runs = [run for run in draft.runs if self._is_new("run", run, known.runs.get(run.id), str(self.key))]
+        self.steps = self._new_steps()
+        self.messages = self._messages()
+
+    # -- What is new
+
+    def _count(self, kind: str, *, is_new: bool) -> None:
+        (self.outcome.new if is_new else self.outcome.unchanged)[kind] += 1
+
+    def _refuse(self, kind: str, part: Part, reason: str) -> None:
+        self.outcome.refused.append(Refusal(kind, part.place, reason, part.id))
+
+    def _is_new(self, kind: str, part: Part, here: object, owner: str) -> bool:
+        """Whether the part is to be written; one that is somebody else's is refused."""
+        found = getattr(here, "owner", owner)
+        if found != owner:
+            self._refuse(kind, part, f"The {kind} with this id belongs to something else here.")
+            return False
+        self._count(kind, is_new=here is None)
+        return here is None
+
+    def _new_steps(self) -> list[StepDraft]:
+        mine = {run.id for run in self.runs} | {
+            text for text, here in self.known.runs.items() if here.owner == str(self.key)
+        }
+        found = []
+        for step in self.draft.steps:
+            if step.run_id not in mine:
+                self._refuse("step", step, f"Its run {step.run_id} is neither in this dump nor here.")
+            elif self._is_new("step", step, self.known.steps.get(step.id), str(self._run_key(step.run_id))):
+                found.append(step)
+        return found
+
+    def _messages(self) -> list[MessageDraft]:
+        """The thread's messages as the dump has them, without those that are refused; new ones and known ones."""
+        written = {step.id for step in self.steps}
+        found = []
+        for message in self.draft.messages:
+            here = self.known.messages.get(message.id)
+            if message.belongs_to_step:
+                if here or message.belongs_to_step in written:
+                    found.append(message)
+            elif self._is_new("message", message, here, str(self.key)) or (here and here.owner == str(self.key)):
+                found.append(message)
+        return found
+
+    def _run_key(self, run_id: str) -> UUID:
+        return self.keys.of(run_id, self.known.runs.get(run_id))
+
+    def _message_key(self, message: MessageDraft) -> UUID:
+        return self.keys.of(message.id, self.known.messages.get(message.id))
+
+    # -- Rows
+
+    def write(self, source: str) -> None:
+        """Write what is new, if there is anything."""
+        fresh = [message for message in self.messages if message.id not in self.known.messages]
+        if self.thread and not (fresh or self.runs or self.steps or self._lacks_data()):
+            return
+        standing = self._standing()
+        found = places.find(standing, [(self._message_key(m), m.at) for m in self.messages])
+        self._adopt(fresh)
+        thread = self._write_thread(source, fresh, found.last)
+        renumber(self.key, found.moved)
+        Message.objects.insert(self._message_row(m, thread, found.new[self._message_key(m)]) for m in fresh)
+        self._add_calls()
+        histories = self._histories(standing, fresh, found)
+        if self.thread and fresh:
+            reread(self.key, lambda run: histories.before(str(run.pk), at=run.created))
+        Run.objects.insert(self._run_row(run, histories) for run in self.runs)
+        RunStep.objects.write(self._step_rows())
+
+    def _standing(self) -> list[Standing]:
+        if self.thread is None:
+            return []
+        # The thread is in scope. With its tenant in the query too, SQLite would read all that the tenant has.
+        rows = Message._base_manager.filter(thread_id=str(self.key)).order_by("sequence", "pk")
+        return [Standing(*row) for row in rows.values_list("pk", "sequence", "created", "run_id")]
+
+    def _adopt(self, fresh: Iterable[MessageDraft]) -> None:
+        """Remember the ids of new rows, and those that they name."""
+        runs = [run.id for run in self.runs] + [m.run_id for m in fresh if m.run_id and m.run_id not in self.known.runs]
+        texts = [*runs, *(step.id for step in self.steps), *(m.id for m in fresh if not m.belongs_to_step)]
+        texts += [] if self.thread else [self.draft.id]
+        texts += self.keys.adopted_assistants(run.assistant_id for run in self.runs if run.assistant_id)
+        ForeignId.objects.adopt(texts, tenant_id=self.keys.tenant_id)
+
+    def _message_row(self, draft: MessageDraft, thread: ChatThread, sequence: int) -> Message:
+        row = Message.objects.build(
+            draft.message,
+            thread=thread,
+            sequence=sequence,
+            at=draft.at,
+            run_id=self._run_key(draft.run_id) if draft.run_id else None,
+            external_id=None if draft.belongs_to_step else draft.id,
+        )
+        row.id = self._message_key(draft)
+        return row
+
+    def _add_calls(self) -> None:
+        """Give messages that were here the calls of steps that were not."""
+        written = {step.id for step in self.steps}
+        for message in self.messages:
+            here = self.known.messages.get(message.id)
+            if here and message.calls_of in written:
+                calls = {"id": str(here.key), "tool_calls": message.message["tool_calls"]}
+                Message.objects.create_or_update(calls, self.key)
+
+    def _histories(self, standing: list[Standing], fresh: list[MessageDraft], found: places.Places) -> Histories:
+        old = ((found.moved.get(m.sequence, m.sequence), m.at, m.run_id) for m in standing)
+        new = (
+            (found.new[self._message_key(m)], m.at, str(self._run_key(m.run_id)) if m.run_id else None) for m in fresh
+        )
+        return Histories([*old, *new])
+
+    def _run_row(self, draft: RunDraft, histories: Histories) -> Run:
+        key = self._run_key(draft.id)
+        return Run(
+            id=key,
+            tenant_id=self.keys.tenant_id,
+            thread_id=str(self.key),
+            external_id=draft.id,
+            assistant_id=self.keys.assistant(draft.assistant_id) if draft.assistant_id else None,
+            history_until=histories.before(str(key), at=draft.at),
+            created=draft.at,
+            modified=draft.values["ended_at"],
+            **draft.values,
+        )
+
+    def _step_rows(self) -> Iterable[RunStep]:
+        numbers = self._numbers_of_steps()
+        rows = []
+        for step in self.steps:
+            run_key = self._run_key(step.run_id)
+            rows.append(
+                RunStep(
+                    id=self.keys.of(step.id),
+                    tenant_id=self.keys.tenant_id,
+                    run_id=run_key,
+                    thread_id=str(self.key),
+                    index=numbers[run_key],
+                    created=step.at,
+                    modified=step.values["ended_at"],
+                    **step.values,
+                )
+            )
+            numbers[run_key] += 1
+        return rows
+
+    def _numbers_of_steps(self) -> Counter[UUID]:
+        """The number of each run's next step."""
+        grown = [here.key for run_id in {s.run_id for s in self.steps} if (here := self.known.runs.get(run_id))]
+        rows = RunStep.objects.filter(run_id__in=grown).values("run_id").annotate(last=Max("index")) if grown else []
+        return Counter({row["run_id"]: row["last"] + 1 for row in rows})
+
+    # -- The thread itself
+
+    def _lacks_data(self) -> bool:
+        """Whether the thread was only named by messages before, and the dump knows more of it now."""
+        thread = self.thread
+        return thread is not None and not self.draft.is_implied and "metadata" not in (thread.data or {})
+
+    def _write_thread(self, source: str, fresh: list[MessageDraft], last: int) -> ChatThread:
+        latest = max((m.at for m in fresh), default=self.draft.at)
+        model = max(self.runs, key=lambda run: run.at).values["model"] if self.runs else ""
+        has_files = any(message.message.get("attachments") for message in fresh)
+        if self.thread:
+            return self._grow(self.thread, fresh, last=last, latest=latest, model=model, has_files=has_files)
+        opening = self._opening()
+        thread = ChatThread(
+            id=self.key,
+            tenant_id=self.keys.tenant_id,
+            name=self._title(opening),
+            tags=titles.tags_for(opening, None),
+            external_id=self.draft.id,
+            data=self.draft.data,
+            source=source,
+            model=model,
+            message_count=len(fresh),
+            last_sequence=last,
+            created=self.draft.at,
+            modified=latest,
+            last_activity_at=latest,
+            has_files=has_files,
+        )
+        ChatThread.objects.insert(thread)
+        return thread
+
+    def _grow(
+        self,
+        thread: ChatThread,
+        fresh: list[MessageDraft],
+        *,
+        last: int,
+        latest: datetime,
+        model: str,
+        has_files: bool,
+    ) -> ChatThread:
+        data = {**(thread.data or {}), **self.draft.data} if self._lacks_data() else thread.data
+        ChatThread.objects.grow(
+            thread,
+            count=len(fresh),
+            last_sequence=last,
+            last_activity_at=max(latest, thread.last_activity_at),
+            model=model or thread.model,
+            has_files=has_files or thread.has_files,
+            data=data,
+        )
+        title = self._title(self._opening())
+        if thread.name == NEW_NAME != title:
+            ChatThread.objects.rename(thread.pk, name=title, at=latest)
+        return thread
+
+    def _opening(self) -> str:
+        """What the user said first."""
+        asked = (message for message in self.messages if message.message["role"] == "user")
+        return next((text for message in asked if (text := text_of(message.message).strip())), "")
+
+    def _title(self, opening: str) -> str:
+        return titles.tidy(self.draft.title) or titles.by_rule(opening)
