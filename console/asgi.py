@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from django.core.asgi import get_asgi_application
 
+from ai.middleware.bodies import BodyLimit
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
 
-_pages = get_asgi_application()
+_pages = BodyLimit(get_asgi_application())
 
-Message = dict[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
-async def application(
-    scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
-) -> None:
-    """Django's application, which is also told when the server starts and ends."""
+async def application(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    """Django's application, which is also told when the server starts and ends, and never of more than it may keep."""
     if scope["type"] == "lifespan":
         await _live(receive, send)
     else:
         await _pages(scope, receive, send)
 
 
-async def _live(receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]) -> None:
+async def _live(receive: Receive, send: Send) -> None:
     from django.utils import timezone
 
     from ai.services import streams

@@ -12,7 +12,7 @@ from ninja.parser import Parser
 
 from ai import conf
 from ai.exceptions import InvalidInput, TooLarge
-from ai.stores.serialization import to_serializable
+from ai.stores.serialization import clean_text, to_serializable
 
 T = TypeVar("T")
 
@@ -46,12 +46,13 @@ Json = Annotated[T, JsonBody(...)]
 
 
 class QueryParser(Parser):
-    """Takes a query value that is empty for one that was not given."""
+    """Takes a query value that is empty for one that was not given, and no NUL."""
 
     def parse_querydict(self, data: Any, list_fields: list[str], request: HttpRequest) -> dict[str, Any]:
         """The values of the query or form."""
         found = super().parse_querydict(data, list_fields, request)
-        return {name: value for name, value in found.items() if not (isinstance(value, str) and value == "")}
+        cleaned = {name: clean_text(value) if isinstance(value, str) else value for name, value in found.items()}
+        return {name: value for name, value in cleaned.items() if value != ""}
 
 
 def read(request: HttpRequest) -> None:

@@ -58,7 +58,7 @@ def write(*, thread: ChatThread, messages: Sequence[Mapping[str, Any]], by: Any,
     """Append messages to a thread that is new or locked. Arguments and errors are those of `create`."""
     permissions.require(by, "ai.add_message")
     said = [_said(message) for message in messages]
-    _require_pictures(said)
+    _require_files(said)
     rows = Message.objects.append(said, thread_id=thread.pk, at=at)
     if any(message.get("attachments") for message in said):
         tool_resources.add_attachments(thread_id=thread.pk, messages=said, by=by, at=at)
@@ -91,13 +91,14 @@ def _part(part: Any) -> dict[str, Any]:
     return {"type": kind, kind: value}
 
 
-def _require_pictures(said: Sequence[Mapping[str, Any]]) -> None:
+def _require_files(said: Sequence[Mapping[str, Any]]) -> None:
     parts = [part for message in said if isinstance(message["content"], list) for part in message["content"]]
-    wanted = [part["image_file"]["file_id"] for part in parts if part["type"] == "image_file"]
-    found = DataSource.objects.existing(wanted)
-    for file_id in wanted:
+    wanted = [("content", part["image_file"]["file_id"]) for part in parts if part["type"] == "image_file"]
+    wanted += [("attachments", item["file_id"]) for message in said for item in message.get("attachments") or ()]
+    found = DataSource.objects.existing(file_id for _, file_id in wanted)
+    for param, file_id in wanted:
         if file_id not in found:
-            raise NotFound(f"No file found with id '{file_id[:100]}'.", param="content")
+            raise NotFound(f"No file found with id '{file_id[:100]}'.", param=param)
 
 
 def first_words(messages: Sequence[Mapping[str, Any]]) -> str:

@@ -141,6 +141,11 @@ class TestCreate:
         assert answer.data["error"]["message"] == "No file found with id 'file-none'."
         assert not Message.objects.exists()
 
+    def test_no_file_has_no_name(self, caller: Caller, path: str) -> None:
+        answer = caller.post(path, {"role": "user", "content": "Hi", "attachments": [{"file_id": "", "tools": []}]})
+
+        assert answer.status_code == 404
+
     def test_gives_files_to_the_tools_they_are_attached_for(
         self, caller: Caller, thread: ChatThread, path: str
     ) -> None:
