@@ -54,8 +54,9 @@ run: install
 test: test-suite test-journeys
 
 # A browser that is driven in step keeps an event loop of its own, which async tests cannot share: a process for each.
+# Tests of one class, or module, stay together: what they share is started once.
 test-suite: install-dev
-	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not browser" $(PYTEST_ARGS) $(SOME)
+	$(BIN)/python -m pytest -n auto --dist loadscope -m "not browser" $(PYTEST_ARGS) $(SOME)
 
 test-journeys: install-dev
 	$(BIN)/python -m pytest -m browser $(PYTEST_ARGS) $(SOME)
@@ -84,7 +85,7 @@ contract-clients: .venv-openai-1 .venv-openai-2 .venv-marvin-2 .node-contract
 # The same suite, slower, and which branches of the code it never took.
 coverage: install-dev
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n auto --dist loadgroup -m "not browser" $(PYTEST_ARGS)
+	$(BIN)/coverage run -m pytest -n auto --dist loadscope -m "not browser" $(PYTEST_ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -9,8 +9,7 @@ import pytest
 from tests.contract.sdks import NEWEST, OTHERS, Running, Sdk
 from tests.contract.server import Served
 
-# One server, so one process that runs these tests.
-pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("contract")]
+pytestmark = pytest.mark.timeout(180)
 
 SECONDS = 150
 EVERY = [
