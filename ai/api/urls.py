@@ -11,7 +11,19 @@ from ninja import NinjaAPI, Swagger
 from ninja.errors import ValidationErrorContext
 from ninja.openapi.schema import OpenAPISchema
 
-from ai.api import assistants, errors, files, messages, models, runs, steps, threads, validation, vector_stores
+from ai.api import (
+    assistants,
+    errors,
+    files,
+    messages,
+    models,
+    runs,
+    steps,
+    threads,
+    validation,
+    vector_store_files,
+    vector_stores,
+)
 from ai.api.auth import guarded
 from ai.api.bodies import QueryParser
 from ai.exceptions import InvalidInput
@@ -83,6 +95,7 @@ for _prefix, _router in (
     ("/threads", messages.router),
     ("/files", files.router),
     ("/vector_stores", vector_stores.router),
+    ("/vector_stores", vector_store_files.router),
     ("/models", models.router),
 ):
     api.add_router(_prefix, _router)
