@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,10 @@ from typing import Any
 import pytest
 
 from ai.exceptions import InvalidInput, NotFound
-from ai.services.imports import sources
+from ai.services.imports import assistants, sources
 from ai.services.imports.drafts import Refusal
+from ai.services.imports.reports import Report
+from tests.services.imports import dumps
 
 
 def read(path: Path, **values: int) -> tuple[list[tuple[str, Any]], list[str]]:
@@ -164,3 +167,22 @@ def test_what_holds_nothing_says_so(tmp_path: Path, name: str) -> None:
 def test_a_path_that_leads_nowhere_says_so(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="There is no file or folder"):
         read(tmp_path / "gone")
+
+
+def peak(path: Path) -> int:
+    """The most memory, in bytes, that reading all threads of a dump takes."""
+    tracemalloc.start()
+    try:
+        for _ in assistants.read(path, Report()):
+            pass
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_does_not_grow_with_the_lines(tmp_path: Path) -> None:
+    def dump(threads: int) -> Path:
+        talks = [dumps.talk(f"t{n}") for n in range(threads)]
+        return dumps.lines(tmp_path / f"{threads}.jsonl", *(part for talk in talks for parts in talk for part in parts))
+
+    assert peak(dump(400)) < peak(dump(100)) * 1.5
