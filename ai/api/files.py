@@ -33,7 +33,7 @@ WHOLE_BYTES = 1024 * 1024
 LEAST_SECONDS, MOST_SECONDS = 3600, 2_592_000
 
 
-@router.get("", response=documented(ListAnswer[wire.FileAnswer]), operation_id="listFiles")
+@router.get("", response=documented(ListAnswer[wire.FileObject]), operation_id="listFiles")
 async def index(request: HttpRequest, query: Query[wire.FileQuery]) -> HttpResponse:
     """The tenant's files, the newest first."""
 
@@ -47,7 +47,7 @@ async def index(request: HttpRequest, query: Query[wire.FileQuery]) -> HttpRespo
     return await reply(work)
 
 
-@router.post("", response=documented(wire.FileAnswer), operation_id="createFile")
+@router.post("", response=documented(wire.FileObject), operation_id="createFile")
 async def create(
     request: HttpRequest,
     file: Annotated[UploadedFile, File(...)],
@@ -80,7 +80,7 @@ def _until(anchor: str | None, lasts: int | None, at: datetime) -> datetime | No
     return at + timedelta(seconds=lasts or 0)
 
 
-@router.get("/{file_id}", response=documented(wire.FileAnswer), operation_id="getFile")
+@router.get("/{file_id}", response=documented(wire.FileObject), operation_id="getFile")
 async def read(request: HttpRequest, file_id: str) -> HttpResponse:
     """What is known of the file."""
     return await reply(lambda: wire.file(_row(file_id)))

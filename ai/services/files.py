@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from datetime import datetime
 from typing import IO, Any
 from uuid import UUID
 
 from django.db import transaction
 
+from ai import tenancy
 from ai.exceptions import NotFound
 from ai.models import DataSource
 from ai.services import actors, audit, permissions
 
 #: Reading changes nothing, so it is logged, and kept out of the database.
 access_log = logging.getLogger("ai.audit")
+
+#: A sweep deletes no more than this.
+MOST_AT_ONCE = 500
 
 #: Types that a browser may show inside our pages: raster images cannot run anything.
 SHOWN_INLINE = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
@@ -82,3 +87,13 @@ def delete(*, file_id: str, by: Any, at: datetime) -> None:
     row = DataSource.objects.get_file(file_id)
     audit.record("file.deleted", target=row, by=by, at=at, name=row.name, sha256=row.sha256)
     DataSource.objects.delete_file(file_id)
+
+
+def expire(*, at: datetime) -> int:
+    """Delete files whose time is over, up to 500 at once; how many. Its caller sees every tenant."""
+    late = DataSource.objects.filter(expires_at__lte=at).order_by("expires_at", "pk")
+    rows = list(late.only("file_id", "tenant_id")[:MOST_AT_ONCE])
+    for row in rows:
+        with tenancy.scope(*([row.tenant_id] if row.tenant_id else [])), suppress(NotFound):  # another node was first
+            delete(file_id=row.file_id, by=actors.SYSTEM, at=at)
+    return len(rows)

@@ -10,6 +10,7 @@ from uuid import UUID
 from ai import ids, tenancy
 from ai.exceptions import NotFound
 from ai.models import ChatThread, DataSource, VectorStore
+from ai.services import vector_stores
 
 
 def merged(before: dict[str, Any], given: dict[str, Any], *, by: Any, at: datetime) -> dict[str, Any]:
@@ -51,8 +52,6 @@ def add_attachments(*, thread_id: UUID, messages: Sequence[Mapping[str, Any]], b
         resources["code_interpreter"] = {"file_ids": list(dict.fromkeys([*before, *for_code]))}
         thread = ChatThread.objects.change_data(thread_id, at=at, tool_resources=resources) or thread
     if for_search := _attached(messages, "file_search"):
-        from ai.services import vector_stores
-
         vector_stores.attach_to_thread(thread=thread, file_ids=for_search, by=by, at=at)
 
 
@@ -68,8 +67,6 @@ def _known(resources: dict[str, Any], tool: str, name: str) -> frozenset[str]:
 
 
 def _make(new: dict[str, Any], *, by: Any, at: datetime) -> str:
-    from ai.services import vector_stores
-
     more = {name: new[name] for name in ("file_ids", "chunking_strategy", "metadata") if new.get(name) is not None}
     store = vector_stores.create(by=by, at=at, **more)
     return ids.public("vector_store", store.pk)

@@ -22,7 +22,7 @@ from django.db import connections
 
 from ai import dispatch, tenancy
 from ai.models import Run, Worker
-from ai.services import jobs, runs, vector_store_reading
+from ai.services import files, jobs, runs, vector_store_reading
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +83,7 @@ def sweep(*, at: datetime) -> bool:
         else:
             jobs.settle(job_ids=[job.pk], at=at)
     vector_store_reading.sweep(at=at)
+    files.expire(at=at)
     return waiting or bool(recovered)
 
 

@@ -11,7 +11,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import override_settings
 from django.utils import timezone
 
+from ai import tenancy
 from ai.models import AuditEntry, DataSource, Tenant
+from ai.services import workers
 from tests.api.calling import Caller
 
 pytestmark = pytest.mark.django_db
@@ -69,6 +71,15 @@ class TestCreate:
         assert caller.get(f"/files/{made['id']}").status_code == 404
         assert caller.get(f"/files/{made['id']}/content").status_code == 404
         assert caller.get("/files").data["data"] == []
+
+    def test_and_a_worker_clears_it_away(self, caller: Caller) -> None:
+        made, kept = upload(caller).data, upload(caller).data
+        DataSource.objects.filter(file_id=made["id"]).update(expires_at=timezone.now())
+
+        with tenancy.everything(reason="a worker sweeps"):
+            workers.sweep(at=timezone.now())
+
+        assert [row.file_id for row in DataSource.objects.all()] == [kept["id"]]
 
     @pytest.mark.parametrize(
         ("fields", "param"),

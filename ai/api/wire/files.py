@@ -24,7 +24,7 @@ class FileQuery(BaseModel):
     purpose: str | None = Field(None, max_length=64)
 
 
-class FileAnswer(BaseModel):
+class FileObject(BaseModel):
     """A file."""
 
     id: str
