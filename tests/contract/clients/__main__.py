@@ -22,11 +22,19 @@ def run(name: str) -> None:
     error = ""
     try:
         scenarios.found()[name](Api(url, *keys))
-    except Exception:  # noqa: BLE001 - whatever it is, the test shows it
-        error = traceback.format_exc()
+    except Exception as problem:  # noqa: BLE001 - whatever it is, the test shows it
+        error = traceback.format_exc() + _values(problem)
     with _printing:
         sys.stdout.write(json.dumps({"name": name, "error": error}) + "\n")
         sys.stdout.flush()
+
+
+def _values(problem: BaseException) -> str:
+    """What the scenario's names stood for: no test runner shows it here."""
+    frames = [
+        frame for frame, _ in traceback.walk_tb(problem.__traceback__) if "/contract/" in frame.f_code.co_filename
+    ]
+    return "".join(f"    {name} = {str(value)[:600]}\n" for name, value in frames[-1].f_locals.items())
 
 
 if __name__ == "__main__":
