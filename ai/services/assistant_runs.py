@@ -60,7 +60,7 @@ def create(*, thread_id: UUID, assistant_id: UUID, by: Any, at: datetime, worker
         raise ThreadBusy("Thread {} already has an active run {}.".format(*shown))
     if more := values.pop("additional_messages", None):
         messages.write(thread=thread, messages=more, by=by, at=at)
-    thread.refresh_from_db()
+        thread.refresh_from_db()
     run = _run(thread, assistant, values, by=by, at=at)
     if worker:
         Run.objects.hold(run, worker=worker, at=at)

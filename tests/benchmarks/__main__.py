@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import load, pages, replays, runner, search, startup
+from tests.benchmarks import load, pages, replays, runner, search, startup, streams
 from tests.benchmarks.measures import HEADER, Measure
 from tests.benchmarks.places import Places, say
 
@@ -18,6 +18,7 @@ BENCHMARKS: dict[str, Callable[[Places], list[Measure]]] = {
     "startup": startup.run,
     "runner": runner.run,
     "replays": replays.run,
+    "streams": streams.run,
     "load": load.run,
     "search": search.run,
     "pages": pages.run,
