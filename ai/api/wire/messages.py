@@ -158,11 +158,17 @@ def _message(row: Message, ids: PublicIds, run: UUID | None, assistants: Mapping
         "incomplete_at": None if whole else ended,
         "role": "assistant" if row.role == "assistant" else "user",
         "content": _content(said),
-        "assistant_id": ids.maybe("assistant", assistants.get(run) if run else None),
+        "assistant_id": ids.maybe("assistant", assistants.get(run) if run else None) or _own_assistant(said),
         "run_id": ids.maybe("run", run),
         "attachments": [_attachment(item) for item in said.get("attachments") or [] if isinstance(item, dict)],
         "metadata": said.get("metadata") or {},
     }
+
+
+def _own_assistant(said: Mapping[str, Any]) -> str | None:
+    """The assistant that an imported message names itself, for one whose run is not here."""
+    found = said.get("assistant_id")
+    return found if isinstance(found, str) else None
 
 
 def _uuid(text: str | None) -> UUID | None:

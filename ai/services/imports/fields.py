@@ -25,7 +25,7 @@ def identity(value: Json, name: str = "id") -> str:
     if found is None or found == "":
         raise Unusable(f"It has no “{name}”.")
     if not isinstance(found, str) or not _ID.fullmatch(found):
-        raise Unusable(f"Its “{name}” is no id: {_shown(found)}.")
+        raise Unusable(f"Its “{name}” is no id: {shown(found)}.")
     return found
 
 
@@ -40,7 +40,7 @@ def text(value: Json, name: str, *, most: int | None = None) -> str:
     if found is None:
         return ""
     if not isinstance(found, str):
-        raise Unusable(f"Its “{name}” is no text: {_shown(found)}.")
+        raise Unusable(f"Its “{name}” is no text: {shown(found)}.")
     if most is not None and len(found) > most:
         raise Unusable(f"Its “{name}” is longer than {most} characters.")
     return found
@@ -52,7 +52,7 @@ def mapping(value: Json, name: str) -> Json:
     if found is None:
         return {}
     if not isinstance(found, dict):
-        raise Unusable(f"Its “{name}” is no object: {_shown(found)}.")
+        raise Unusable(f"Its “{name}” is no object: {shown(found)}.")
     return found
 
 
@@ -68,8 +68,28 @@ def objects(value: Json, name: str) -> list[Json]:
     if found is None:
         return []
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-        raise Unusable(f"Its “{name}” is no list of objects: {_shown(found)}.")
+        raise Unusable(f"Its “{name}” is no list of objects: {shown(found)}.")
     return found
+
+
+def texts(value: Json, name: str) -> list[str]:
+    """A list of texts; empty where it is missing."""
+    found = value.get(name)
+    if found is None:
+        return []
+    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+        raise Unusable(f"Its “{name}” is no list of texts: {shown(found)}.")
+    return found
+
+
+def usage(value: Json) -> Json | None:
+    """Tokens used, as the API tells them; None where nothing is known."""
+    found = mapping(value, "usage")
+    if not found:
+        return None
+    prompt, completion = tokens(found, "prompt_tokens"), tokens(found, "completion_tokens")
+    total = tokens(found, "total_tokens") or min(prompt + completion, MOST_TOKENS)
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}
 
 
 def tokens(value: Json, name: str) -> int:
@@ -78,7 +98,7 @@ def tokens(value: Json, name: str) -> int:
     if found is None:
         return 0
     if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= MOST_TOKENS:
-        raise Unusable(f"Its “{name}” is no number of tokens: {_shown(found)}.")
+        raise Unusable(f"Its “{name}” is no number of tokens: {shown(found)}.")
     return int(found)
 
 
@@ -92,7 +112,7 @@ def time(value: Json, name: str) -> datetime | None:
     except (ValueError, TypeError, OverflowError, OSError):
         parsed = None
     if parsed is None or not _EARLIEST <= parsed < _LATEST:
-        raise Unusable(f"Its “{name}” is no time: {_shown(found)}.")
+        raise Unusable(f"Its “{name}” is no time: {shown(found)}.")
     return parsed
 
 
@@ -123,5 +143,6 @@ def _from_text(found: str) -> datetime:
     return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
-def _shown(found: Any) -> str:
+def shown(found: Any) -> str:
+    """The value for people, cut short."""
     return reprlib.repr(found)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from ai.services.imports import fields
+from ai.services.imports.assistants.settings import OF_ASSISTANTS, settings, tool_resources
 from ai.services.imports.drafts import AssistantDraft, Unusable
 from ai.services.imports.stages import Staged
-
-SETTINGS = ("temperature", "top_p", "response_format", "reasoning_effort")
 
 
 def draft(staged: Staged) -> AssistantDraft:
@@ -25,8 +24,8 @@ def draft(staged: Staged) -> AssistantDraft:
         "model": model,
         "instructions": fields.text(value, "instructions"),
         "tools": fields.objects(value, "tools"),
-        "tool_resources": fields.mapping(value, "tool_resources"),
-        "settings": {name: value[name] for name in SETTINGS if value.get(name) is not None},
+        "tool_resources": tool_resources(value),
+        "settings": settings(value, OF_ASSISTANTS),
         "metadata": fields.metadata(value),
     }
     return AssistantDraft(id=staged.id, place=staged.place, at=fields.time(value, "created_at"), values=values)

@@ -49,8 +49,8 @@ def _state(value: Json, run_status: str) -> Json:
     status = fields.text(value, "status")
     if status in {"incomplete", "in_progress"}:
         reason = f"run_{run_status}" if run_status in {"cancelled", "failed"} else "run_expired"
-        details = fields.mapping(value, "incomplete_details") or {"reason": reason}
-        found |= {"status": "incomplete", "incomplete_details": details}
+        why = fields.text(fields.mapping(value, "incomplete_details"), "reason") or reason
+        found |= {"status": "incomplete", "incomplete_details": {"reason": why}}
     return found
 
 
@@ -76,7 +76,7 @@ def _part(item: Any, files: Files) -> Json:
         return {"type": "text", "text": item}
     if not isinstance(item, dict):
         raise Unusable("A part of its “content” is no object.")
-    if item.get("type") == "text":
+    if item.get("text") is not None or item.get("type") == "text":
         return {"type": "text", "text": _words(item)}
     if item.get("type") == "image_file":
         return {**item, **_facts(fields.mapping(item, "image_file"), files)}

@@ -6,26 +6,11 @@ from datetime import datetime
 
 from ai.models.runs import ACTIVE, FINAL, RunStatus
 from ai.services.imports import fields
+from ai.services.imports.assistants.settings import OF_RUNS, settings
 from ai.services.imports.drafts import Json, RunDraft, Unusable
 from ai.services.imports.stages import Staged
 
-SETTINGS = (
-    "temperature",
-    "top_p",
-    "max_prompt_tokens",
-    "max_completion_tokens",
-    "truncation_strategy",
-    "tool_choice",
-    "parallel_tool_calls",
-    "response_format",
-    "reasoning_effort",
-)
 _ENDS = ("completed_at", "failed_at", "cancelled_at", "incomplete_at")
-
-
-def settings(value: Json) -> Json:
-    """The settings that were set."""
-    return {name: value[name] for name in SETTINGS if value.get(name) is not None}
 
 
 def draft(staged: Staged) -> RunDraft:
@@ -42,7 +27,7 @@ def draft(staged: Staged) -> RunDraft:
         "response_model": model,
         "instructions": fields.text(value, "instructions"),
         "tools": fields.objects(value, "tools"),
-        "settings": settings(value),
+        "settings": settings(value, OF_RUNS),
         "metadata": fields.metadata(value),
         "attempt": 1,
         "started_at": fields.time(value, "started_at"),
@@ -79,16 +64,9 @@ def _outcome(value: Json) -> Json:
 
 
 def _usage(value: Json) -> Json:
-    usage = fields.mapping(value, "usage")
-    prompt, completion = fields.tokens(usage, "prompt_tokens"), fields.tokens(usage, "completion_tokens")
-    total = fields.tokens(usage, "total_tokens") or min(prompt + completion, fields.MOST_TOKENS)
-    cached = fields.tokens(fields.mapping(usage, "prompt_token_details"), "cached_tokens")
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": total,
-        "cached_tokens": cached,
-    }
+    used = fields.usage(value) or {}
+    details = fields.mapping(fields.mapping(value, "usage"), "prompt_token_details")
+    return {**used, "cached_tokens": fields.tokens(details, "cached_tokens")}
 
 
 def _milliseconds(start: datetime, end: datetime) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ai.models.run_steps import StepStatus, StepType
 from ai.services.imports import fields
-from ai.services.imports.drafts import StepDraft, Unusable
+from ai.services.imports.drafts import Json, StepDraft, Unusable
 from ai.services.imports.stages import Staged
 
 _ENDS = ("completed_at", "failed_at", "cancelled_at", "expired_at")
@@ -28,13 +28,20 @@ def draft(staged: Staged, *, ended: Mapping[str, str]) -> StepDraft:
     values: dict[str, Any] = {
         "type": StepType(kind),
         "status": _status(fields.text(value, "status"), ended.get(run_id, "")),
-        "details": fields.mapping(value, "step_details"),
-        "usage": fields.mapping(value, "usage") or None,
+        "details": _details(value),
+        "usage": fields.usage(value),
         "error": fields.mapping(value, "last_error") or None,
         "started_at": at,
         "ended_at": fields.first_time(value, _ENDS) or at,
     }
     return StepDraft(id=staged.id, place=staged.place, at=at, run_id=run_id, values=values)
+
+
+def _details(value: Json) -> Json:
+    details = fields.mapping(value, "step_details")
+    for call in fields.objects(details, "tool_calls"):
+        fields.objects(fields.mapping(call, "file_search"), "results")
+    return details
 
 
 def _status(status: str, run_status: str) -> StepStatus:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from ai.services.imports import fields
 from ai.services.imports.assistants import messages, runs, steps, timelines
 from ai.services.imports.assistants.messages import Files
+from ai.services.imports.assistants.settings import tool_resources
 from ai.services.imports.drafts import (
     MessageDraft,
     Part,
@@ -59,7 +60,7 @@ def _own(staged: Staged, parts: Sequence[Part]) -> ThreadDraft:
     if at is None:
         raise Unusable("It has no “created_at”.")
     metadata = fields.metadata(value)
-    data = {"metadata": metadata, "tool_resources": fields.mapping(value, "tool_resources")}
+    data = {"metadata": metadata, "tool_resources": tool_resources(value)}
     return ThreadDraft(id=staged.id, place=staged.place, at=at, title=metadata.get("title", ""), data=data)
 
 
