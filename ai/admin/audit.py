@@ -17,6 +17,7 @@ from ai.services import rendering
 
 #: Where a kind of thing has its page.
 PAGES = {
+    "apikey": "ai_apikey_change",
     "assistant": "ai_assistant_change",
     "chatthread": "ai_chatthread_change",
     "datasource": "ai_datasource_change",
@@ -24,8 +25,10 @@ PAGES = {
     "job": "ai_job_change",
     "languagemodel": "ai_languagemodel_change",
     "message": "ai_message_change",
+    "modelroute": "ai_modelroute_change",
     "run": "ai_run_change",
     "tenant": "ai_tenant_change",
+    "vectorstore": "ai_vectorstore_change",
 }
 
 

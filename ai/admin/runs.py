@@ -14,15 +14,21 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
+from ai import ids
 from ai.admin import replays
-from ai.admin.parts import badges
-from ai.admin.parts.base import ReadAdmin, answer, in_bulk
+from ai.admin.parts import badges, facts, steps, tools
+from ai.admin.parts.base import SEARCH_WINDOW, ReadAdmin, answer, in_bulk
 from ai.admin.parts.filters import DateFilter, TenantFilter, exact, recent_values
-from ai.models import Assistant, ChatThread, Run, RunStep
-from ai.models.runs import RunStatus
-from ai.services import rendering, runs
+from ai.exceptions import NotFound
+from ai.models import Assistant, ChatThread, ForeignId, Run
+from ai.models.runs import HELD, RunStatus
+from ai.runner import live
+from ai.services import comparisons, rendering, runs
 
 MOST_STEPS = 200
+
+#: How long a page that follows a run waits before it looks again, in milliseconds.
+WAITS: dict[str, int] = {"queued": 1000, "in_progress": 700, "cancelling": 700, "requires_action": 2000}
 
 
 class KindFilter(DropdownFilter):
@@ -42,6 +48,29 @@ class KindFilter(DropdownFilter):
         return queryset.originals() if self.value() == "original" else queryset
 
 
+class AssistantFilter(DropdownFilter):
+    """The runs of one assistant among the newest runs: no index knows assistants. Its page leads here."""
+
+    title = "assistant"
+    parameter_name = "assistant"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The chosen one alone: without a choice there is no filter, and no query for it."""
+        chosen: Any = self.used_parameters.get(self.parameter_name)
+        if not chosen:
+            return []
+        return [(str(chosen), rendering.visible(str(in_bulk(Assistant, [chosen], "name").get(str(chosen), "Deleted"))))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        """The assistant's runs."""
+        try:
+            key = ids.parse(str(self.value()))
+        except NotFound:
+            return queryset.none()
+        newest = Run.objects.order_by("-created", "-pk").values("pk")[:SEARCH_WINDOW]
+        return queryset.filter(assistant_id=key, pk__in=newest)
+
+
 def thread_id_of(row: Run) -> str:
     """The thread that a run answers, or replays."""
     return str(row.replay_of_thread or row.thread_id or "")
@@ -57,6 +86,7 @@ class RunAdmin(ReadAdmin):
         exact("status", "status", RunStatus.choices),
         recent_values("model", "model"),
         KindFilter,
+        AssistantFilter,
         TenantFilter,
         ("created", DateFilter),
     )
@@ -123,21 +153,24 @@ class RunAdmin(ReadAdmin):
         key = thread_id_of(row)
         thread = in_bulk(ChatThread, [key], "name").get(key) if key else None
         assistant = Assistant.objects.filter(pk=row.assistant_id).first() if row.assistant_id else None
-        steps = [_shown(step) for step in RunStep.objects.of_run(row.pk)[:MOST_STEPS]]
-        may_cancel = row.is_active and self.has_cancel_permission(request)
+        may_cancel = row.is_active and row.status != RunStatus.CANCELLING and self.has_cancel_permission(request)
         return {
+            **({"frame": "admin/ai/parts/bare.html"} if "live" in request.GET else {}),
+            "wait": WAITS.get(row.status, 0),
             "subtitle": f"{row.model} · {row.get_status_display()}",
             "status_badge": badges.status(row.status, row.get_status_display()),
+            "public_id": ForeignId.objects.shown("run", row.pk),
             "thread_row": thread,
             "thread_url": badges.url("ai_chatthread_change", key) if thread else "",
             "assistant": assistant,
-            "steps": steps,
-            "tools": [_tool(tool) for tool in row.tools if isinstance(tool, dict)]
-            if isinstance(row.tools, list)
-            else [],
-            "settings": rendering.json_text(row.settings) if row.settings else "",
-            "metadata": rendering.json_text(row.metadata) if row.metadata else "",
-            "output": rendering.json_text(row.output) if row.output else "",
+            "steps": steps.of_run(row, most=MOST_STEPS),
+            "waiting_for": steps.waiting_for(row) if row.status == RunStatus.REQUIRES_ACTION else [],
+            "said": _said_so_far(row),
+            "tools": tools.shown(row.tools),
+            "stores": tools.stores(_stores(row), tenant_id=row.tenant_id),
+            "settings": facts.settings(row.settings),
+            "metadata": facts.pairs(row.metadata),
+            "output": comparisons.steps_of(row.output) if isinstance(row.output, list) else [],
             "instructions": rendering.visible(row.instructions),
             "error_text": rendering.visible(row.error_message),
             "compare_url": badges.url("ai_run_compare", row.pk) if row.is_replay else "",
@@ -183,39 +216,15 @@ class RunAdmin(ReadAdmin):
         return answer(request, back, act)
 
 
-def _tool(tool: dict[str, Any]) -> dict[str, Any]:
-    function = tool.get("function") if isinstance(tool.get("function"), dict) else {}
-    name = (function or {}).get("name") or tool.get("name") or tool.get("type") or "tool"
-    text = (function or {}).get("description") or tool.get("description") or ""
-    return {
-        "name": rendering.visible(str(name)),
-        "text": rendering.visible(str(text)),
-        "raw": rendering.json_text(tool),
-    }
+def _stores(row: Run) -> list[str]:
+    """The vector stores that the run searches, by their public ids."""
+    settings = row.settings if isinstance(row.settings, dict) else {}
+    found = settings.get("vector_store_ids")
+    return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
 
 
-def _shown(step: RunStep) -> dict[str, Any]:
-    """A step as the timeline shows it."""
-    details = step.details if isinstance(step.details, dict) else {}
-    calls = details.get("tool_calls")
-    took = (step.ended_at - step.started_at).total_seconds() * 1000 if step.ended_at and step.started_at else None
-    usage = step.usage if isinstance(step.usage, dict) else {}
-    return {
-        "step": step,
-        "tone": badges.TONES.get(step.status, "gray"),
-        "duration": badges.duration(round(took)) if took else "",
-        "tokens": usage.get("total_tokens"),
-        "calls": [_step_call(call) for call in calls if isinstance(call, dict)] if isinstance(calls, list) else [],
-        "details": rendering.json_text(details) if details and not calls else "",
-        "error": rendering.json_text(step.error) if step.error else "",
-    }
-
-
-def _step_call(call: dict[str, Any]) -> dict[str, Any]:
-    function = call.get("function") if isinstance(call.get("function"), dict) else call
-    output = (function or {}).get("output")
-    return {
-        "name": rendering.visible(str((function or {}).get("name") or call.get("type") or "tool")),
-        "arguments": rendering.json_text((function or {}).get("arguments") or "{}"),
-        "output": rendering.json_text(output) if output is not None else "",
-    }
+def _said_so_far(row: Run) -> str:
+    """What a run that goes on has written of its message; it is in no step yet."""
+    if row.status not in HELD:
+        return ""
+    return comparisons.text_of_answer(live.look([row.pk]).get(row.pk, [])[-1:])

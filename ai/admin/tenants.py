@@ -19,6 +19,14 @@ from ai.admin.parts.forms import TenantForm
 from ai.models import Tenant, TenantMembership
 from ai.services import tenants
 
+DOORS = (
+    ("Threads", "forum", "chatthread"),
+    ("Assistants", "smart_toy", "assistant"),
+    ("Model map", "alt_route", "modelroute"),
+    ("Vector stores", "database_search", "vectorstore"),
+    ("API keys", "key", "apikey"),
+)
+
 
 @admin.register(Tenant)
 class TenantAdmin(ConsoleAdmin):
@@ -26,11 +34,12 @@ class TenantAdmin(ConsoleAdmin):
 
     form = TenantForm
     tenant_column = False
-    list_display = ("tenant", "member_count", "threads", "created_at")
+    list_display = ("tenant", "member_count", "threads", "model_map", "keys", "created_at")
     list_display_links = ("tenant",)
     ordering = ("name", "pk")
     search_fields = ("name",)
     search_help_text = "A name, or an ID"
+    change_form_outer_before_template = "admin/ai/tenant/before.html"
     empty_title = "No tenants yet"
     empty_text = "A tenant is a customer whose conversations are kept apart from every other's. Add the first."
 
@@ -66,6 +75,16 @@ class TenantAdmin(ConsoleAdmin):
         """Its conversations."""
         return badges.link(badges.url("ai_chatthread_changelist", tenant=str(row.pk)), "Open threads")
 
+    @display(description="Model map")
+    def model_map(self, row: Tenant) -> SafeString:
+        """Which model answers its clients."""
+        return badges.link(badges.url("ai_modelroute_changelist", tenant=str(row.pk)), "Open map")
+
+    @display(description="API keys")
+    def keys(self, row: Tenant) -> SafeString:
+        """Who may call the HTTP API."""
+        return badges.link(badges.url("ai_apikey_changelist", tenant=str(row.pk)), "Open keys")
+
     @display(description="Created")
     def created_at(self, row: Tenant) -> SafeString:
         """When it was added."""
@@ -79,13 +98,37 @@ class TenantAdmin(ConsoleAdmin):
         return ", ".join(user.get_username() for user in users) or "Nobody yet"
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """The name and the members."""
-        return ((None, {"fields": ("name", "members")}),)
+        """The name, the members, and the server's functions."""
+        return ((None, {"fields": ("name", "members")}), ("Tools", {"fields": (self._tools_field(request, obj),)}))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Members are names alone to those who may not change them."""
-        may = self._may_change_members(request)
-        return () if may and self.has_change_permission(request, obj) else ("members",)
+        may_change = self._may_change(request, obj)
+        members = () if may_change and self._may_change_members(request) else ("members",)
+        return (*members, *(() if may_change else ("tools_named",)))
+
+    def _tools_field(self, request: HttpRequest, obj: Any) -> str:
+        return "allowed_tools" if self._may_change(request, obj) else "tools_named"
+
+    def _may_change(self, request: HttpRequest, obj: Any) -> bool:
+        return bool(self.has_change_permission(request, obj) if obj else self.has_add_permission(request))
+
+    @display(description="Functions of this server")
+    def tools_named(self, row: Tenant) -> str:
+        """Those that its runs may call, for those who may not change them."""
+        return ", ".join(map(str, row.allowed_tools or [])) or "All of them"
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """The form, with the way to what the tenant has."""
+        row = self.get_object(request, object_id) if object_id else None
+        context = {"doors": _doors(request, row)} if row is not None else {}
+        return super().changeform_view(request, object_id, form_url, {**context, **(extra_context or {})})
 
     def _may_change_members(self, request: HttpRequest) -> bool:
         """Superusers: whoever chooses members sees every account, and could choose themselves."""
@@ -106,3 +149,13 @@ class TenantAdmin(ConsoleAdmin):
         shown = form.fields["members"].queryset
         for user in shown.filter(pk__in=before - set(chosen)):
             tenants.remove_member(tenant_id=obj.pk, user=user, by=by, at=at)
+
+
+def _doors(request: HttpRequest, row: Tenant) -> list[tuple[str, str, str]]:
+    """(words, icon, URL) of the lists of what the tenant has, for those who may see them."""
+    user: Any = request.user
+    return [
+        (words, icon, badges.url(f"ai_{model}_changelist", tenant=str(row.pk)))
+        for words, icon, model in DOORS
+        if user.has_perm(f"ai.view_{model}")
+    ]

@@ -15,7 +15,7 @@ from ai.services import audit, permissions
 
 @transaction.atomic
 def save(*, tenant: Tenant, by: Any, at: datetime) -> Tenant:
-    """Write a new tenant, or a tenant's new name.
+    """Write a new tenant, or the changes to one.
 
     Raises:
         Forbidden.
@@ -31,7 +31,13 @@ def save(*, tenant: Tenant, by: Any, at: datetime) -> Tenant:
         raise Conflict(f"Another tenant is called “{tenant.name}”.")
     tenant.save()
     audit.record(
-        "tenant.added" if new else "tenant.renamed", target=tenant, by=by, at=at, tenant_id=tenant.pk, name=tenant.name
+        "tenant.added" if new else "tenant.changed",
+        target=tenant,
+        by=by,
+        at=at,
+        tenant_id=tenant.pk,
+        name=tenant.name,
+        allowed_tools=tenant.allowed_tools,
     )
     return tenant
 

@@ -15,8 +15,12 @@ from ai import ids
 from ai.exceptions import NotFound
 from ai.models import ChatThread, DataSource, Feedback, Message, Run
 from ai.models.runs import RunStatus
+from ai.runner import live
 from ai.services import turns
-from ai.services.turns import Attachment, Turn
+from ai.services.turns import Attachment, Citation, Turn
+from ai.stores.content import tool_calls_of
+
+Json = dict[str, Any]
 
 PAGE_SIZE = 50
 
@@ -137,15 +141,17 @@ def _add_feedback(shown: list[Turn], rows: Iterable[Message]) -> None:
 
 
 def _add_files(shown: list[Turn]) -> None:
-    wanted: dict[str, list[Attachment]] = defaultdict(list)
+    wanted: dict[str, list[Attachment | Citation]] = defaultdict(list)
     for turn in shown:
         for attachment in turn.attachments:
             wanted[attachment.file_id].append(attachment)
+        for citation in turn.citations:
+            wanted[citation.file_id].append(citation)
     if not wanted:
         return
     for file in DataSource.objects.filter(file_id__in=list(wanted)):
-        for attachment in wanted[file.file_id]:
-            attachment.found(file)
+        for named in wanted[file.file_id]:
+            named.found(file)
 
 
 def _uuid(text: str | None) -> UUID | None:
@@ -153,3 +159,28 @@ def _uuid(text: str | None) -> UUID | None:
         return ids.parse(text) if text else None
     except NotFound:
         return None
+
+
+# -- A thread that is being answered
+
+
+def active_run(thread: ChatThread) -> Run | None:
+    """The run that answers the thread now: one query."""
+    run: Run | None = Run.objects.active().originals().filter(thread_id=str(thread.pk)).order_by("-created").first()
+    return run
+
+
+def unsaved(run: Run, messages: Iterable[Message]) -> list[Json]:
+    """What a run has said so far that is not among its stored `messages`: chat messages, the last one growing."""
+    stored = [row for row in messages if _uuid(row.run_id) == run.pk]
+    keys = {row.pk for row in stored}
+    calls = {call["id"] for row in stored for call in tool_calls_of(row.message or {})}
+    answered = {str((row.message or {}).get("tool_call_id")) for row in stored if row.role == "tool"}
+
+    def is_stored(said: Json) -> bool:
+        if said.get("role") == "tool":
+            return str(said.get("tool_call_id")) in answered
+        made = {call["id"] for call in tool_calls_of(said)}
+        return _uuid(said.get("id")) in keys or bool(made and made <= calls)
+
+    return [said for said in live.look([run.pk]).get(run.pk, []) if not is_stored(said)]

@@ -113,6 +113,7 @@ def search(
     most: int = USUAL_RESULTS,
     filters: Any = None,
     ranking_options: Mapping[str, Any] | None = None,
+    is_use: bool = True,
 ) -> list[Passage]:
     """The passages of a store's files that answer a query, or any of several, best; the best first.
 
@@ -120,11 +121,11 @@ def search(
         most: at most so many, from 1 to 50.
         filters: over the attributes of files, see `ai.stores.filters`.
         ranking_options: of them, `score_threshold` (0 to 1) counts, and the `ranker` "none", which leaves out embeddings.
+        is_use: whether it puts off the store's expiry; a look at what it would find changes nothing.
 
     Raises:
         Forbidden, NotFound, InvalidInput.
         Conflict: the store has expired.
-        ModelError: the embedding model failed.
     """
     permissions.require(by, "ai.view_vectorstore")
     store = of_id(store_id, at=at)
@@ -133,7 +134,8 @@ def search(
         raise InvalidInput("The query says nothing.", param="query")
     options = ranking_options or {}
     questions = embeddings.questions(asked, words_only=options.get("ranker") == "none")
-    VectorStore.objects.touch([store.pk], at=at)
+    if is_use:
+        VectorStore.objects.touch([store.pk], at=at)
     return find(
         [store.pk],
         questions,

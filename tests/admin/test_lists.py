@@ -16,7 +16,20 @@ from tests.admin import world
 
 pytestmark = pytest.mark.django_db
 
-LISTS = ("message", "run", "datasource", "feedback", "job", "assistant", "languagemodel", "tenant", "auditentry")
+LISTS = (
+    "message",
+    "run",
+    "datasource",
+    "feedback",
+    "job",
+    "assistant",
+    "languagemodel",
+    "tenant",
+    "auditentry",
+    "apikey",
+    "modelroute",
+    "vectorstore",
+)
 MOST_QUERIES = 8
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from ai import tenancy
 from ai.models import (
+    ApiKey,
     Assistant,
     AuditEntry,
     DataSource,
@@ -22,9 +23,12 @@ from ai.models import (
     JobItem,
     LanguageModel,
     Message,
+    ModelRoute,
     Run,
     RunStep,
     Tenant,
+    VectorStore,
+    VectorStoreFile,
 )
 from tests import factories
 
@@ -77,9 +81,18 @@ def _one(tenant: Tenant, number: int, word: str) -> dict[Any, Any]:
     file = DataSource.objects.add_file(f"{word} content".encode(), f"{word}.txt", tenant_id=tenant.pk)
     assistant = Assistant(name=f"{word} helper", model="m", tenant_id=tenant.pk, instructions=word)
     assistant.save(force_insert=True)
+    key, _ = ApiKey.objects.make(
+        tenant_id=tenant.pk, created=now, name=f"{word} shop", scopes=["read"], created_by=word
+    )
+    route = ModelRoute.objects.set(tenant_id=tenant.pk, pattern=f"{word}-{number}*", alias="local:smollm2")
+    store = VectorStore.objects.make(VectorStore(name=f"{word} papers", tenant_id=tenant.pk), at=now)
+    VectorStoreFile.objects.add(
+        [VectorStoreFile(vector_store_id=store.pk, file_id=file.file_id, tenant_id=tenant.pk, status="completed")]
+    )
     entry = AuditEntry.objects.record(f"{word}.done", actor_id="1", actor_name=word, at=now, target=run)
     rows: dict[Any, Any] = {
-        type(row): row for row in (thread, question, run, feedback, job, file, assistant, entry, tenant)
+        type(row): row
+        for row in (thread, question, run, feedback, job, file, assistant, entry, tenant, key, route, store)
     }
     return {**rows, "replay": waiting}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -10,10 +11,18 @@ from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 from unfold import widgets
 
+from ai import tools
 from ai.admin.parts.base import sees_several_tenants, tenant_names
-from ai.models import Assistant, LanguageModel, Tenant
+from ai.models import LanguageModel, Tenant
 
 STAFF_SHOWN = 500
+
+
+def server_choices(also: Iterable[str]) -> list[tuple[str, str]]:
+    """The registered functions, and those that were chosen though they are registered no more."""
+    found = {tool.name: (tool.description.splitlines() or [""])[0] for tool in tools.default}
+    choices = [(name, f"{name} — {text}" if text else name) for name, text in sorted(found.items())]
+    return choices + [(name, f"{name} (not registered)") for name in also if name not in found]
 
 
 def tenant_field(request: HttpRequest, *, required: bool = True) -> forms.ChoiceField | None:
@@ -44,34 +53,6 @@ class UploadForm(forms.Form):
         """The chosen tenant; None where there was nothing to choose."""
         chosen = self.cleaned_data.get("tenant")
         return UUID(chosen) if chosen else None
-
-
-class AssistantForm(forms.ModelForm):  # type: ignore[type-arg]
-    """An assistant; tools are a list and settings an object."""
-
-    class Meta:
-        model = Assistant
-        fields = ("name", "description", "model", "instructions", "tools", "settings", "metadata", "external_id")
-
-    def clean_tools(self) -> Any:
-        """A list of tool definitions."""
-        return self._of(list, "tools", 'A list, such as [{"type": "function", "function": {"name": "lookup"}}].')
-
-    def clean_settings(self) -> Any:
-        """An object."""
-        return self._of(dict, "settings", 'An object, such as {"temperature": 0.2}.')
-
-    def clean_metadata(self) -> Any:
-        """An object."""
-        return self._of(dict, "metadata", 'An object, such as {"team": "support"}.')
-
-    def _of(self, kind: type, name: str, hint: str) -> Any:
-        value = self.cleaned_data.get(name)
-        if value in (None, ""):
-            return kind()
-        if not isinstance(value, kind):
-            raise forms.ValidationError(hint)
-        return value
 
 
 class LanguageModelForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -148,18 +129,32 @@ class TenantForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text="Staff who see this tenant's data. Superusers see every tenant's and need no membership.",
     )
 
+    allowed_tools = forms.MultipleChoiceField(
+        label="Functions of this server",
+        required=False,
+        widget=widgets.UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="Those that this tenant's runs may call. None chosen: all of them.",
+    )
+
     class Meta:
         model = Tenant
-        fields = ("name",)
+        fields = ("name", "allowed_tools")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "allowed_tools" in self.fields:
+            self.initial["allowed_tools"] = chosen = list(self.instance.allowed_tools or [])
+            self.fields["allowed_tools"].choices = server_choices(chosen)  # type: ignore[attr-defined]
         if "members" not in self.fields:
             return
         staff = get_user_model()._default_manager.filter(is_staff=True, is_superuser=False)
         members: Any = self.fields["members"]
         members.queryset = staff.order_by("username", "pk")
         members.initial = self.member_ids()
+
+    def clean_allowed_tools(self) -> list[str] | None:
+        """The names; None for all."""
+        return self.cleaned_data.get("allowed_tools") or None
 
     def member_ids(self) -> list[Any]:
         """The users who are members now."""

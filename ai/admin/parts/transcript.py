@@ -13,11 +13,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ai import ids
+from ai.admin.parts import facts, live_thread, tools
 from ai.admin.parts.base import answer, sees_several_tenants
 from ai.admin.parts.lists import BoundedChangeList
 from ai.exceptions import NotFound
 from ai.models import ChatThread, Message
 from ai.services import actors, feedback, rendering, threads, transcripts
+
+#: What a thread's data holds of the API; the page shows it in words.
+SHOWN_DATA = ("metadata", "tool_resources", "tagged")
 
 
 class ThreadList(BoundedChangeList):
@@ -41,7 +45,7 @@ def message_url(thread_id: Any, message_id: Any) -> str:
 
 def urls(admin: Any) -> list[tuple[str, str, Callable[..., HttpResponse]]]:
     """The doors beside the page itself."""
-    doors = {"edit": edit, "feedback": give_feedback, "raw": raw}
+    doors = {"edit": edit, "feedback": give_feedback, "raw": raw, "live": live}
 
     def door(act: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         def view(request: HttpRequest, object_id: str) -> HttpResponse:
@@ -91,13 +95,27 @@ def show(admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
         )
     except NotFound as error:
         raise Http404(error.message) from error
-    user: Any = request.user
     context = {
-        "thread": thread,
         "page": page,
         "full": request.GET.get("full", ""),
         "here": request.get_full_path(),
         "list_url": admin.get_preserved_filters(request) and _list_url(request),
+        "metadata": facts.pairs(_kept(thread, "metadata")),
+        "resources": tools.links(_kept(thread, "tool_resources"), tenant_id=thread.tenant_id),
+        "more_data": {name: value for name, value in (thread.data or {}).items() if name not in SHOWN_DATA},
+        **_context(admin, request, thread),
+        **live_thread.of_page(thread, page),
+    }
+    title = rendering.visible(thread.name or "Untitled")
+    response: HttpResponse = admin.page(request, "admin/ai/chatthread/transcript.html", title, **context)
+    return response
+
+
+def _context(admin: Any, request: HttpRequest, thread: ChatThread) -> dict[str, Any]:
+    """What every part of a transcript asks for: the thread, and what the reader may do."""
+    user: Any = request.user
+    return {
+        "thread": thread,
         "shows_tenant": sees_several_tenants(request),
         "reader": actors.name_of(user),
         "may": {
@@ -108,13 +126,22 @@ def show(admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
             "rate": user.has_perm("ai.add_feedback"),
             "feedback": user.has_perm("ai.view_feedback") or user.has_perm("ai.add_feedback"),
             "runs": user.has_perm("ai.view_run"),
+            "cancel": user.has_perm("ai.view_run") and user.has_perm("ai.cancel_run"),
             "files": user.has_perm("ai.view_datasource"),
             "messages": user.has_perm("ai.view_message"),
         },
     }
-    title = rendering.visible(thread.name or "Untitled")
-    response: HttpResponse = admin.page(request, "admin/ai/chatthread/transcript.html", title, **context)
-    return response
+
+
+def _kept(thread: ChatThread, name: str) -> Any:
+    """What clients of the API keep with a thread under this name."""
+    return thread.data.get(name) if isinstance(thread.data, dict) else None
+
+
+def live(admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+    """The end of the transcript, for a page that follows a run."""
+    thread = open_thread(admin, request, object_id)
+    return live_thread.answer(admin, request, thread, _context(admin, request, thread))
 
 
 def _list_url(request: HttpRequest) -> str:

@@ -1,4 +1,4 @@
-// The conversation pages: copying code, moving between messages, and a side panel that folds away on narrow screens.
+// The conversation pages, and others with code: copying it, moving between messages, and a side panel that folds away on narrow screens.
 "use strict";
 
 (() => {
@@ -40,7 +40,8 @@
   }
 
   async function copy(button) {
-    const done = await write(button.parentElement.querySelector("pre").textContent);
+    const named = button.dataset.copy && document.getElementById(button.dataset.copy);
+    const done = await write((named || button.parentElement.querySelector("pre")).textContent);
     const word = button.lastElementChild;
     word.textContent = done ? "Copied" : "Select and copy it by hand";
     setTimeout(() => (word.textContent = "Copy"), COPIED_MS);
@@ -88,7 +89,7 @@
   }
 
   document.addEventListener("click", (event) => {
-    const button = event.target.closest(".c-copy");
+    const button = event.target.closest(".c-copy, [data-copy]");
     if (button) copy(button);
   });
 
