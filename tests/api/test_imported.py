@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from ai.models import Tenant
+from ai.models import ModelRoute, Tenant
 from ai.services import actors
 from ai.services.imports import loading
+from ai.services.runs import drain
 from tests.api.calling import Caller
+from tests.fakes.vendors import Reply
+from tests.runner.scripted import scripted_model
 from tests.services.imports import dumps
 
 pytestmark = pytest.mark.django_db
@@ -73,6 +76,30 @@ class TestWhatWasImported:
         assert said.status_code == 200
         assert said.data["thread_id"] == "thread_abc"
         assert ids_of(caller.get("/threads/thread_abc/messages")) == [said.data["id"], "msg_q"]
+
+    def test_is_answered_by_the_model_that_the_old_name_is_mapped_to(
+        self, caller: Caller, load: Any, tenant: Tenant
+    ) -> None:
+        messages, runs, steps = dumps.talk()
+        search = {
+            "tools": [{"type": "file_search"}],
+            "tool_resources": {"file_search": {"vector_store_ids": ["vs_abc"]}},
+        }
+        load(dumps.assistant(**search), dumps.thread(), *messages, *runs, *steps)
+        ModelRoute.objects.set(tenant_id=tenant.pk, pattern="gpt-4*", alias="scripted")
+        with scripted_model() as (server, _):
+            server.script(Reply("It still rains."))
+            caller.post("/threads/thread_abc/messages", {"role": "user", "content": "And now?"})
+
+            run = caller.post("/threads/thread_abc/runs", {"assistant_id": "asst_abc"}).data
+            drain(worker="w", now=timezone.now)
+
+        ended = caller.get(f"/threads/thread_abc/runs/{run['id']}").data
+        assert (ended["status"], ended["assistant_id"], ended["model"]) == ("completed", "asst_abc", "gpt-4o")
+        answer = caller.get("/threads/thread_abc/messages?limit=1").data["data"][0]
+        assert answer["content"][0]["text"]["value"] == "It still rains."
+        sent = [message["role"] for message in server.requests[-1].json["messages"]]
+        assert sent == ["system", "user", "assistant", "tool", "assistant", "user"]
 
     def test_is_another_tenants_nowhere(self, caller: Caller, stranger: Caller, load: Any) -> None:
         load(dumps.thread(), dumps.message("q"))
