@@ -128,8 +128,8 @@ class Carrier:
     def carry(self, work: Work, listener: Listener | None = None) -> asyncio.Task[None]:
         """Execute a run that is held by this process; the task ends when its result is about to be written."""
         task = self._task(self._execute(work, listener))
-        self._active[work.run.pk] = _Carried(work, task)
-        task.add_done_callback(lambda _: self._over(work.run.pk))
+        carried = self._active[work.run.pk] = _Carried(work, task)
+        task.add_done_callback(lambda _: self._over(carried))
         return task
 
     def cancel(self, run_id: UUID) -> None:
@@ -137,9 +137,11 @@ class Carrier:
         if run_id in self._runners:
             self._runners[run_id].cancel()
 
-    def _over(self, key: UUID) -> None:
-        self._active.pop(key, None)
-        self._runners.pop(key, None)
+    def _over(self, carried: _Carried) -> None:
+        key = carried.work.run.pk
+        if self._active.get(key) is carried:  # else its client has answered, and the run goes on already
+            del self._active[key]
+            self._runners.pop(key, None)
         self.changed.set()
 
     async def _execute(self, work: Work, listener: Listener | None) -> None:
@@ -201,6 +203,9 @@ class Carrier:
             runner.cancel()
         except results.AWAY:
             log.warning("The database is away; run %s is written when it ends.", work.run.pk, exc_info=True)
+            await _in_database(connection.close)
+        except Exception:  # the end of the run tries once more, and tells
+            log.exception("What run %s has done so far cannot be stored.", work.run.pk)
 
     def _tell_end(
         self, listener: Listener, held: list[StreamEvent], status: str, result: Result, state: RunState | None

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from django.db import Error as DatabaseFault
-from django.db.models import Count
 
 from ai import conf, ids, llm, tenancy
 from ai.exceptions import AIError, ModelError
@@ -21,7 +20,6 @@ from ai.runner import attachments, tools
 from ai.runner.calls import FILE_SEARCH
 from ai.runner.order import Done, Limits, Order
 from ai.runner.tools import ToolBox
-from ai.stores.content import tool_calls_of
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
@@ -152,8 +150,11 @@ def _earlier_rounds(runs: Sequence[Run]) -> dict[UUID, Done]:
     started = [run.pk for run in runs if not run.is_replay]
     if not started:
         return {}
-    steps = RunStep.objects.filter(run_id__in=started).order_by().values_list("run_id").annotate(Count("pk"))
-    counts: dict[UUID, int] = dict(steps)
+    counts: dict[UUID, int] = defaultdict(int)
+    used_ids: dict[UUID, set[str]] = defaultdict(set)
+    for run_id, details in RunStep.objects.filter(run_id__in=started).order_by().values_list("run_id", "details"):
+        counts[run_id] += 1
+        used_ids[run_id].update(str(call["id"]) for call in (details or {}).get("tool_calls") or [])
     if not counts:
         return {}
     own: dict[str, list[Json]] = defaultdict(list)
@@ -165,7 +166,7 @@ def _earlier_rounds(runs: Sequence[Run]) -> dict[UUID, Done]:
     return {
         key: Done(
             messages=own[str(key)],
-            call_ids=frozenset(call["id"] for message in own[str(key)] for call in tool_calls_of(message)),
+            call_ids=frozenset(used_ids[key]),
             steps=count,
             **{**used[key], "duration_ms": used[key]["duration_ms"] or 0},
         )

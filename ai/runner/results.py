@@ -56,12 +56,14 @@ def checkpoint(run: Run, state: RunState, *, at: datetime) -> None:
     Raises:
         LeaseLost: the run is no longer ours.
     """
+    output, steps = state.unsaved()
+    over = [step for step in steps if step.ended]  # the model may have begun its next message already
     with transaction.atomic(), scope_of([run]):
         Run.objects.progress(run, at=at, **state.meter.values())
-        output, steps = state.unsaved()
-        RunStep.objects.write(_row(step, run, state.status) for step in steps)
+        RunStep.objects.write(_row(step, run, state.status) for step in over)
         if output:
             _append(run, output, at=at)
+    state.saved(messages=len(output), steps=len(over))
 
 
 def write(results: Sequence[Result], *, at: datetime) -> dict[UUID, str]:

@@ -91,10 +91,12 @@ class RunState:
         return self.status in FINAL
 
     def unsaved(self) -> tuple[list[Json], list[Step]]:
-        """The messages and steps since the last call."""
-        output, steps = self.output[self._saved[0] :], self.steps[self._saved[1] :]
-        self._saved = len(self.output), len(self.steps)
-        return output, steps
+        """The messages and steps that are not stored yet."""
+        return self.output[self._saved[0] :], self.steps[self._saved[1] :]
+
+    def saved(self, *, messages: int, steps: int) -> None:
+        """So many more are stored now, and stay as they are."""
+        self._saved = self._saved[0] + messages, self._saved[1] + steps
 
     @property
     def open_text(self) -> str:
@@ -248,8 +250,9 @@ class RunState:
         """The model finished its calls: keep them as it wrote them."""
         written = [call.as_message() for call in calls]
         late, self._late, self._calls = "".join(self._late), [], {}
-        if self.output and self.output[-1]["role"] == "assistant" and "tool_calls" not in self.output[-1]:
-            self.output[-1]["tool_calls"] = written  # text and calls of one answer are one message
+        last = self.output[-1] if len(self.output) > self._saved[0] else {}
+        if last.get("role") == "assistant" and "tool_calls" not in last:
+            last["tool_calls"] = written  # text and calls of one answer are one message
         else:
             self.output.append({"role": "assistant", "content": clean_text(late) or None, "tool_calls": written})
         self._set_calls([call.as_step() for call in calls])
