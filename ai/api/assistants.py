@@ -15,7 +15,6 @@ from ai.api.bodies import Json
 from ai.api.pages import ListAnswer, PageQuery
 from ai.api.wire import assistants as wire
 from ai.api.wire.base import Deleted, deleted, given
-from ai.exceptions import InvalidInput
 from ai.models import Assistant
 from ai.services import assistants
 
@@ -31,7 +30,6 @@ async def index(request: HttpRequest, query: Query[PageQuery]) -> HttpResponse:
 @router.post("", response=documented(wire.AssistantAnswer), operation_id="createAssistant")
 async def create(request: HttpRequest, data: Json[wire.CreateAssistant]) -> HttpResponse:
     """A model with instructions and tools, under a name."""
-    _refuse_files(request)
 
     def work() -> dict[str, Any]:
         who = caller(request)
@@ -50,7 +48,6 @@ async def read(request: HttpRequest, assistant_id: str) -> HttpResponse:
 @router.post("/{assistant_id}", response=documented(wire.AssistantAnswer), operation_id="modifyAssistant")
 async def modify(request: HttpRequest, assistant_id: str, data: Json[wire.ModifyAssistant]) -> HttpResponse:
     """Change what is given, and leave the rest."""
-    _refuse_files(request)
 
     def work() -> dict[str, Any]:
         key = lookups.row(Assistant.objects, "assistant", assistant_id).pk
@@ -71,10 +68,3 @@ async def delete(request: HttpRequest, assistant_id: str) -> HttpResponse:
         return deleted(shown, "assistant.deleted")
 
     return await reply(work)
-
-
-def _refuse_files(request: HttpRequest) -> None:
-    """Files of the API's first version would be lost without a word."""
-    body: dict[str, Any] = getattr(request, "ai_body", {})
-    if body.get("file_ids"):
-        raise InvalidInput("Unknown parameter: 'file_ids'.", param="file_ids", code="unknown_parameter")

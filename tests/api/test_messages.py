@@ -9,7 +9,18 @@ import pytest
 from django.utils import timezone
 
 from ai import ids
-from ai.models import Assistant, ChatThread, DataSource, Feedback, Message, Run, SearchDocument, Tenant
+from ai.models import (
+    Assistant,
+    ChatThread,
+    DataSource,
+    Feedback,
+    Message,
+    Run,
+    SearchDocument,
+    Tenant,
+    VectorStore,
+    VectorStoreFile,
+)
 from ai.models.runs import RunStatus
 from ai.services import search
 from tests import factories
@@ -295,3 +306,53 @@ class TestOtherThreads:
 
         assert {answer.status_code for answer in answers} == {404}
         assert answers[0].data["error"]["message"] == f"No message found with id '{made['id']}'."
+
+
+class TestFilesToSearch:
+    @pytest.fixture
+    def attachments(self, tenant: Tenant) -> list[dict[str, Any]]:
+        file = DataSource.objects.add_file(b"The parcel left on Monday.", name="a.txt")
+        return [{"file_id": file.file_id, "tools": [{"type": "file_search"}]}]
+
+    def test_get_a_vector_store_where_there_is_none(
+        self, caller: Caller, thread: ChatThread, path: str, attachments: list[dict[str, Any]]
+    ) -> None:
+        say(caller, path, "When did it leave?", attachments=attachments)
+        say(caller, path, "And when did it arrive?", attachments=attachments)
+
+        found = caller.get(f"/threads/{ids.public('thread', thread.pk)}").data["tool_resources"]
+        (store,) = VectorStore.objects.all()
+        assert found == {"file_search": {"vector_store_ids": [ids.public("vector_store", store.pk)]}}
+        assert [row.file_id for row in VectorStoreFile.objects.all()] == [attachments[0]["file_id"]]
+
+    def test_get_one_with_the_thread(self, caller: Caller, attachments: list[dict[str, Any]]) -> None:
+        said = {"role": "user", "content": "When did it leave?", "attachments": attachments}
+
+        made = caller.post("/threads", {"messages": [said]}).data
+
+        (store,) = VectorStore.objects.all()
+        assert made["tool_resources"]["file_search"]["vector_store_ids"] == [ids.public("vector_store", store.pk)]
+
+    @pytest.mark.parametrize("path_of", ["/threads", "/assistants"])
+    def test_are_put_into_a_new_store_that_is_asked_for(
+        self, caller: Caller, attachments: list[dict[str, Any]], path_of: str
+    ) -> None:
+        factories.language_model(alias="fast")
+        new = {"file_ids": [attachments[0]["file_id"]], "metadata": {"a": "b"}}
+        body = {"model": "fast"} if path_of == "/assistants" else {}
+
+        made = caller.post(path_of, {**body, "tool_resources": {"file_search": {"vector_stores": [new]}}}).data
+
+        (store,) = VectorStore.objects.all()
+        assert made["tool_resources"]["file_search"]["vector_store_ids"] == [ids.public("vector_store", store.pk)]
+        assert store.metadata == {"a": "b"}
+
+    def test_a_key_that_only_reads_attaches_nothing(
+        self, tenant: Tenant, path: str, attachments: list[dict[str, Any]]
+    ) -> None:
+        reader = Caller.of(tenant, scopes=["read"])
+
+        answer = reader.post(path, {"role": "user", "content": "Hi", "attachments": attachments})
+
+        assert answer.status_code == 403
+        assert not VectorStore.objects.exists()
