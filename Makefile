@@ -3,6 +3,8 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+# Which tests are in the suite; a lane of CI may leave some to another lane.
+LANE ?= not browser
 # Who asks for some of the tests may find none of them among the journeys.
 SOME = $(if $(PYTEST_ARGS),|| test $$? -eq 5)
 
@@ -56,7 +58,7 @@ test: test-suite test-journeys
 # A browser that is driven in step keeps an event loop of its own, which async tests cannot share: a process for each.
 # Tests of one class, or module, stay together: what they share is started once.
 test-suite: install-dev
-	$(BIN)/python -m pytest -n auto --dist loadscope -m "not browser" $(PYTEST_ARGS) $(SOME)
+	$(BIN)/python -m pytest -n auto --dist loadscope -m "$(LANE)" $(PYTEST_ARGS) $(SOME)
 
 test-journeys: install-dev
 	$(BIN)/python -m pytest -m browser $(PYTEST_ARGS) $(SOME)
