@@ -66,7 +66,9 @@ def commands(settings: env.Env) -> dict[str, tuple[str, ...]]:
         "web server": (
             *web,
             *("--lifespan", "on", "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "3"),
-            *("--log-level", "warning" if level == "info" else level),
+            # Longer than clients keep a connection that they do not use: who closes it first must not be the server, in
+            # whose face the next request would fail.
+            *("--timeout-keep-alive", "75", "--log-level", "warning" if level == "info" else level),
         ),
         "worker": (
             *worker,
