@@ -20,10 +20,11 @@ from django.db import connections, models, router
 from ai.models import ranking, vectors
 from ai.models.base import TenantManager
 from ai.models.questions import Sought, sought
+from ai.models.ranking import Weight
 from ai.models.stems import stems
 
-#: A word that more of a search's chunks hold than this, and than a tenth of them, is a common one.
-COMMON = 2000
+#: A word that more of a search's chunks hold than this, and than a twentieth of them, is a common one.
+COMMON = 1000
 
 #: So many chunks are read and ranked.
 CANDIDATES = 400
@@ -88,11 +89,11 @@ class ChunkManager(TenantManager):
         if not store_ids or most < 1:
             return []
         words = sought(question)
-        candidates, rarities = self._candidates(store_ids, words, wanted)
+        candidates, weights = self._candidates(store_ids, words, wanted)
         if vector is not None and len(candidates) < CANDIDATES:
             candidates += self._others(store_ids, candidates, wanted)
         chunks = self.filter(pk__in=candidates)
-        found = ranking.scores(dict(chunks.values_list("pk", "words")), rarities)
+        found = ranking.scores(dict(chunks.values_list("pk", "words")), weights)
         if vector is not None:
             kept = chunks.filter(embedding__isnull=False).values_list("pk", "embedding")
             found = ranking.fused(_best(found), vectors.nearest(dict(kept), vector))
@@ -103,26 +104,25 @@ class ChunkManager(TenantManager):
 
     def _candidates(
         self, store_ids: Sequence[UUID], words: list[Sought], wanted: Wanted | None
-    ) -> tuple[list[int], dict[Sought, float]]:
+    ) -> tuple[list[int], list[Weight]]:
         """The chunks worth reading, the most promising first, and what each word says."""
         if not words:
-            return [], {}
+            return [], []
         # Of these stores only, so of these tenants only; with the tenant in the query it would be no matter of the index.
         among = self.model._base_manager.filter(vector_store_id__in=store_ids).count()
-        bound = max(COMMON, among // 10)
+        bound = max(COMMON, among // 20)
         index = _Index(connections[router.db_for_read(self.model)], store_ids)
         lists = dict(zip(words, index.holding([[word] for word in words], most=bound + 1), strict=True))
-        rarities = {word: ranking.rarity(_found(keys, bound, among), among) for word, keys in lists.items() if keys}
-        rare = [word for word, keys in lists.items() if 0 < len(keys) <= bound]
-        common = [word for word, keys in lists.items() if len(keys) > bound]
-        weights: dict[int, float] = {}
-        for word in rare:
-            for key in lists[word]:
-                weights[key] = weights.get(key, 0.0) + rarities[word]
-        for keys in index.together(common, enough=CANDIDATES) if len(weights) < CANDIDATES else ():
+        weights = [_weight(word, keys, bound, among) for word, keys in lists.items() if keys]
+        said: dict[int, float] = {}
+        for weight in weights:
+            for key in weight.holders or ():
+                said[key] = said.get(key, 0.0) + weight.rarity
+        common = [weight.word for weight in weights if weight.holders is None]
+        for keys in index.together(common, enough=CANDIDATES) if len(said) < CANDIDATES else ():
             for key in keys:
-                weights.setdefault(key, 0.0)
-        return self._allowed(_best(weights), store_ids, wanted), rarities
+                said.setdefault(key, 0.0)
+        return self._allowed(_best(said), store_ids, wanted), weights
 
     def _allowed(self, keys: list[int], store_ids: Sequence[UUID], wanted: Wanted | None) -> list[int]:
         """The first of the candidates that are of wanted files."""
@@ -148,9 +148,11 @@ def _best(found: dict[int, float]) -> list[int]:
     return sorted(found, key=lambda key: (-found[key], key))
 
 
-def _found(keys: list[int], bound: int, among: int) -> int:
-    """How many chunks hold a word; for a common one, a guess."""
-    return len(keys) if len(keys) <= bound else max(bound, among // 2)
+def _weight(word: Sought, keys: list[int], bound: int, among: int) -> Weight:
+    """What a word says; of a common one it is not known how many chunks hold it: half of them, as a guess."""
+    if len(keys) > bound:
+        return Weight(word, ranking.rarity(max(bound, among // 2), among), None)
+    return Weight(word, ranking.rarity(len(keys), among), frozenset(keys))
 
 
 class _Index:

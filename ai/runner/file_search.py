@@ -13,8 +13,9 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 
-from ai import tenancy
+from ai import conf, tenancy
 from ai.exceptions import InvalidInput
+from ai.llm import embeddings
 from ai.models import VectorStore, VectorStoreFile
 from ai.models.passages import Passage, Question, find
 
@@ -110,7 +111,7 @@ class FileSearch:
         number, self._searches = self._searches, self._searches + 1
         asked = queries(arguments)
         await self._ready()
-        passages = await sync_to_async(self._find, thread_sensitive=True)([Question(query) for query in asked])
+        passages = await sync_to_async(self._find, thread_sensitive=True)(await _questions(asked))
         return _found(number, passages)
 
     async def _ready(self) -> None:
@@ -131,6 +132,15 @@ class FileSearch:
 
     def _scope(self) -> AbstractContextManager[Any]:
         return tenancy.scope(self._tenant_id) if self._tenant_id else nullcontext()
+
+
+async def _questions(asked: Sequence[str]) -> list[Question]:
+    """The queries with their embeddings, where there is a model for them."""
+    model = await sync_to_async(embeddings.model, thread_sensitive=True)() if conf.current().embedding_model else None
+    if model is None:
+        return [Question(query) for query in asked]
+    vectors = await embeddings.of_questions(model, asked)
+    return [Question(query, vector) for query, vector in zip(asked, vectors, strict=True)]
 
 
 def queries(arguments: str) -> list[str]:

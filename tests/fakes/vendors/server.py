@@ -61,6 +61,8 @@ class VendorServer:
         self.requests: list[Recorded] = []
         self.keep_requests = True
         """Turn off in benchmarks."""
+        self.embeddings_fail: Failure | None = None
+        """How requests for embeddings are refused; the script is for answers alone."""
         self._steps: deque[Step] = deque()
         self._last: Step = Reply()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -173,6 +175,10 @@ class _Connection(asyncio.Protocol):
 
     async def _answer(self, request: Recorded) -> None:
         vendor = wire.VENDORS.get(request.vendor)
+        if vendor is not None and request.path.partition("?")[0].endswith("/embeddings"):
+            failure = self._server.embeddings_fail
+            self._send(*(vendor.refusal(failure, request) if failure else (200, {}, wire.embedded(request.json))), request)
+            return
         if vendor is None or request.method != "POST" or not vendor.accepts(request):
             self._send(404, {}, b'{"error":{"message":"There is no such path here."}}', request)
             return

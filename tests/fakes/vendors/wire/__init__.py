@@ -9,6 +9,7 @@ from tests.fakes.vendors.wire.anthropic import Anthropic
 from tests.fakes.vendors.wire.base import Frame, Vendor
 from tests.fakes.vendors.wire.bedrock import Bedrock
 from tests.fakes.vendors.wire.cohere import Cohere
+from tests.fakes.vendors.wire.embeddings import embedded
 from tests.fakes.vendors.wire.google import Google
 from tests.fakes.vendors.wire.openai_chat import Azure, Groq, HuggingFace, Mistral, Ollama, OpenAIChat, OpenRouter
 from tests.fakes.vendors.wire.openai_responses import OpenAIResponses
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from tests.fakes.vendors.script import Reply
     from tests.fakes.vendors.server import Recorded
 
-__all__ = ["VENDORS", "Frame", "Vendor", "frames", "of", "whole"]
+__all__ = ["VENDORS", "Frame", "Vendor", "embedded", "frames", "of", "whole"]
 
 #: By the provider's name in `ai.llm`.
 VENDORS: dict[str, Vendor] = {
