@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from console.env import Env
 from console.supervisor import children
-from console.supervisor.__main__ import health
+from console.supervisor.__main__ import commands, health
 from tests.contract import brain
 from tests.fakes.vendors import VendorServer
 from tests.journeys.running import PROJECT, free_port
@@ -36,7 +37,7 @@ class Served:
 
     def log(self) -> str:
         """The last that the web server and the worker have logged."""
-        written = {name: (self.home / f"{name}.log").read_text(errors="replace") for name in ("web", "worker")}
+        written = {name: (self.home / f"{name}.log").read_text(errors="replace") for name in ("web server", "worker")}
         return "\n".join(f"-- {name} --\n{text[-6000:]}" for name, text in written.items())
 
 
@@ -51,20 +52,8 @@ def served() -> Iterator[Served]:
         environment = _environment(home, stack.enter_context(_database()))
         keys = _prepare(environment, vendor.url("openai-compatible"))
         port = free_port()
-        web = (
-            "uvicorn",
-            "console.asgi:application",
-            "--port",
-            str(port),
-            "--lifespan",
-            "off",
-            "--log-level",
-            "warning",
-        )
-        worker = ("celery", "-A", "console", "--quiet", "worker", "--pool=threads", "-c", "8")
-        alone = ("--without-gossip", "--without-mingle", "--without-heartbeat")
-        stack.enter_context(_running((*web, "--timeout-graceful-shutdown", "2"), environment, home / "web.log"))
-        stack.enter_context(_running((*worker, *alone), environment, home / "worker.log"))
+        for name, command in commands(Env(host="127.0.0.1", port=port)).items():
+            stack.enter_context(_running(command, environment, home / f"{name}.log"))
         running = Served(f"http://127.0.0.1:{port}/v1", keys, home)
         _wait_until_ready(running, port)
         yield running
