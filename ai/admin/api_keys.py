@@ -23,6 +23,7 @@ from ai.admin.parts.filters import DateFilter, TenantFilter
 from ai.admin.parts.key_form import ApiKeyForm
 from ai.exceptions import AIError, Forbidden, NotFound
 from ai.models import ApiKey
+from ai.models.api_keys import SCOPES
 from ai.services import api_keys
 
 STATES = {"active": ("Active", "green"), "expired": ("Expired", "orange"), "revoked": ("Revoked", "gray")}
@@ -65,7 +66,7 @@ class StateFilter(DropdownFilter):
 class ApiKeyAdmin(ReadAdmin):
     """Keys are made and revoked, never edited: their digest is stored, and never shown either."""
 
-    list_display = ("title", "begins", "allows", "limit", "used", "expires", "state")
+    list_display = ("title", "allows", "limit", "used", "expires", "state")
     list_display_links = ("title",)
     list_filter = (StateFilter, TenantFilter, ("created", DateFilter))
     list_defer = ("digest",)
@@ -85,13 +86,9 @@ class ApiKeyAdmin(ReadAdmin):
 
     @display(description="Name")
     def title(self, row: ApiKey) -> SafeString:
-        """Which program uses it."""
-        return badges.clip(row.name or "Unnamed key", 50)
-
-    @display(description="Begins with")
-    def begins(self, row: ApiKey) -> SafeString:
-        """As much of it as tells keys apart."""
-        return format_html('<span class="ai-mono">{}…</span>', row.prefix)
+        """Which program uses it, and as much of it as tells keys apart."""
+        name = badges.clip(row.name or "Unnamed key", 40)
+        return format_html('{} <span class="ai-mono ai-muted ai-nowrap">{}…</span>', name, row.prefix)
 
     @display(description="Allows")
     def allows(self, row: ApiKey) -> SafeString:
@@ -205,6 +202,8 @@ def state_badge(row: ApiKey) -> SafeString:
 def scope_badges(row: ApiKey) -> SafeString:
     """The key's scopes."""
     scopes = [str(scope) for scope in row.scopes] if isinstance(row.scopes, list) else []
+    if set(SCOPES) <= set(scopes):
+        return badges.badge("everything", "violet", title=", ".join(scopes))
     return format_html_join(" ", "{}", ((badges.badge(scope, SCOPE_TONES.get(scope, "gray")),) for scope in scopes))
 
 

@@ -155,7 +155,9 @@ class AssistantAdmin(ConsoleAdmin):
 
 def _allowed(row: Assistant) -> list[str] | None:
     """The server's functions that the tenant may call; None for all."""
-    found: list[str] | None = Tenant.objects.filter(pk__in=[row.tenant_id]).values_list("allowed_tools", flat=True).first()
+    found: list[str] | None = (
+        Tenant.objects.filter(pk__in=[row.tenant_id]).values_list("allowed_tools", flat=True).first()
+    )
     return found or None
 
 

@@ -9,12 +9,12 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from ai.admin.parts import badges
+from ai.admin.parts import badges, facts
 from ai.admin.parts.base import ReadAdmin, in_bulk
 from ai.admin.parts.filters import DateFilter, TenantFilter, exact
 from ai.models import ChatThread, Feedback, Message, Run, SearchDocument
-from ai.services import rendering
-from ai.stores.content import text_of, tool_calls_of
+from ai.services import rendering, transcripts
+from ai.stores.content import tool_calls_of
 
 ROLES = [(role, role.capitalize()) for role in ("user", "assistant", "tool", "system", "developer")]
 MOST_FOUND = 500
@@ -84,15 +84,19 @@ class MessageAdmin(ReadAdmin):
         run = in_bulk(Run, [row.run_id], "model", "status").get(str(row.run_id)) if row.run_id else None
         may_read_feedback = request.user.has_perm("ai.view_feedback")
         feedback = Feedback.objects.filter(message_id=row.pk).order_by("-given_at", "-pk")[:20]
+        turn = transcripts.turn_of(row)
         return {
             "subtitle": f"{row.role} in {thread.name if thread else 'a thread'}",
-            "content": rendering.markdown(text_of(row.message)),
+            "turn": turn,
+            "content": rendering.markdown(turn.text),
+            "may": {"files": request.user.has_perm("ai.view_datasource")},
             "calls": [
                 {"name": call["name"], "arguments": rendering.json_text(call["arguments"])}
                 for call in tool_calls_of(row.message)
             ],
             "raw": rendering.json_text(row.message),
-            "metadata": rendering.json_text(row.data) if row.data else "",
+            "metadata": facts.pairs(turn.metadata),
+            "data": facts.pairs(row.data),
             "thread_row": thread,
             "run_row": run,
             "feedback": list(feedback) if may_read_feedback else [],

@@ -154,6 +154,13 @@ def _add_files(shown: list[Turn]) -> None:
             named.found(file)
 
 
+def turn_of(message: Message) -> Turn:
+    """One message by itself, with its files."""
+    shown = turns.of([message])
+    _add_files(shown)
+    return shown[0]
+
+
 def _uuid(text: str | None) -> UUID | None:
     try:
         return ids.parse(text) if text else None

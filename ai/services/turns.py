@@ -169,7 +169,7 @@ def _cited(text: str, message: dict[str, Any]) -> tuple[str, list[Citation]]:
             numbers.setdefault(marker, note.number)
     if numbers:  # in one pass: what is put in is not looked at again
         markers = "|".join(re.escape(marker) for marker in sorted(numbers, key=len, reverse=True))
-        text = re.sub(markers, lambda found: f"【{numbers[found[0]]}】", text)
+        text = re.sub(markers, lambda found: f"[{numbers[found[0]]}]", text)
     return text, list(notes.values())
 
 

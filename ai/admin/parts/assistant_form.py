@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.db.models import Q
+from django.forms.fields import InvalidJSONInput
 from django.utils import timezone
 from unfold import widgets
 
 from ai import ids, tools
 from ai.admin.parts import tools as shown_tools
-from ai.admin.parts.forms import server_choices
+from ai.admin.parts.forms import NONE_REGISTERED, server_choices
 from ai.admin.parts.model_field import AliasField, problem
 from ai.models import Assistant, DataSource, ForeignId, VectorStore
 
@@ -32,6 +34,16 @@ FORMATS = [
 ]
 
 
+class IndentedJSON(forms.JSONField):
+    """JSON that people can read while they edit it."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """Indented; what was typed wrongly as it stands."""
+        if value is None or isinstance(value, str | InvalidJSONInput):
+            return value
+        return json.dumps(value, ensure_ascii=False, indent=2) if value else ""
+
+
 class AssistantForm(forms.ModelForm):  # type: ignore[type-arg]
     """An assistant. `apply` writes what is no column of its own."""
 
@@ -42,7 +54,7 @@ class AssistantForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=widgets.UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="Python functions that the project registered; the server calls them itself while a run goes on.",
     )
-    client_tools = forms.JSONField(
+    client_tools = IndentedJSON(
         label="Functions that clients answer",
         required=False,
         widget=widgets.UnfoldAdminTextareaWidget(attrs={"rows": 6, "spellcheck": "false", "class": "ai-mono"}),
@@ -83,10 +95,16 @@ class AssistantForm(forms.ModelForm):  # type: ignore[type-arg]
     )
     reasoning_effort = forms.ChoiceField(choices=EFFORTS, required=False, widget=widgets.UnfoldAdminSelectWidget)
     response_format = forms.ChoiceField(choices=FORMATS, required=False, widget=widgets.UnfoldAdminSelectWidget)
-    response_schema = forms.JSONField(
+    response_schema = IndentedJSON(
         required=False,
         widget=widgets.UnfoldAdminTextareaWidget(attrs={"rows": 6, "spellcheck": "false", "class": "ai-mono"}),
         help_text='{"name": "invoice", "schema": {"type": "object", "properties": {…}}}',
+    )
+
+    metadata = IndentedJSON(
+        required=False,
+        widget=widgets.UnfoldAdminTextareaWidget(attrs={"rows": 4, "spellcheck": "false", "class": "ai-mono"}),
+        help_text='An object, such as {"team": "support"}.',
     )
 
     class Meta:
@@ -98,7 +116,10 @@ class AssistantForm(forms.ModelForm):  # type: ignore[type-arg]
         for name, value in _initial(self.instance).items():
             self.initial.setdefault(name, value)
         if "server_tools" in self.fields:
-            self._choices("server_tools", server_choices(self.initial["server_tools"]))
+            choices = server_choices(self.initial["server_tools"])
+            self._choices("server_tools", choices)
+            if not choices:
+                self.fields["server_tools"].help_text = NONE_REGISTERED
             self._choices("vector_store", store_choices(self.instance, self.initial["vector_store"]))
 
     def _choices(self, name: str, choices: list[tuple[str, str]]) -> None:

@@ -17,6 +17,8 @@ from ai.models import LanguageModel, Tenant
 
 STAFF_SHOWN = 500
 
+NONE_REGISTERED = "None is registered yet: the project decorates a Python function with @ai.tools.register."
+
 
 def server_choices(also: Iterable[str]) -> list[tuple[str, str]]:
     """The registered functions, and those that were chosen though they are registered no more."""
@@ -144,7 +146,10 @@ class TenantForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         if "allowed_tools" in self.fields:
             self.initial["allowed_tools"] = chosen = list(self.instance.allowed_tools or [])
-            self.fields["allowed_tools"].choices = server_choices(chosen)  # type: ignore[attr-defined]
+            choices = server_choices(chosen)
+            self.fields["allowed_tools"].choices = choices  # type: ignore[attr-defined]
+            if not choices:
+                self.fields["allowed_tools"].help_text = NONE_REGISTERED
         if "members" not in self.fields:
             return
         staff = get_user_model()._default_manager.filter(is_staff=True, is_superuser=False)

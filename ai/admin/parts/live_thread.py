@@ -21,6 +21,7 @@ def of_page(thread: ChatThread, page: transcripts.Page) -> dict[str, Any]:
     """The turns of a page that stay, and the end that may grow; a page of the middle has no end."""
     if page.later is not None:
         return {"turns": page.turns}
+    _without_active(page.turns)
     run = transcripts.active_run(thread)
     since = _since(run, page)
     end = [turn for turn in page.turns if turn.sequence > since]
@@ -52,8 +53,7 @@ def answer(admin: Any, request: HttpRequest, thread: ChatThread, context: dict[s
 
 def _context(thread: ChatThread, run: Run | None, since: int, end: list[Any], messages: list[Any]) -> dict[str, Any]:
     """`live`: the turns of the end, the run that goes on with what it says, and where to look for more."""
-    for turn in end:
-        turn.unanswered = [each for each in turn.unanswered if not each.is_active]
+    _without_active(end)
     found: dict[str, Any] = {"turns": end, "run": run, "url": "", "wait": 0}
     if run is not None:
         said = transcripts.unsaved(run, messages)
@@ -65,6 +65,12 @@ def _context(thread: ChatThread, run: Run | None, since: int, end: list[Any], me
             "wait": WAITS.get(run.status, 0),
         }
     return {"live": found}
+
+
+def _without_active(turns: list[Any]) -> None:
+    """The run that goes on has its own place, at the end."""
+    for turn in turns:
+        turn.unanswered = [each for each in turn.unanswered if not each.is_active]
 
 
 def _run(thread: ChatThread, text: str) -> Run | None:

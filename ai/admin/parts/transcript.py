@@ -20,8 +20,8 @@ from ai.exceptions import NotFound
 from ai.models import ChatThread, Message
 from ai.services import actors, feedback, rendering, threads, transcripts
 
-#: What a thread's data holds of the API; the page shows it in words.
-SHOWN_DATA = ("metadata", "tool_resources", "tagged")
+#: What of a thread's data the page shows in words, or its messages show as files.
+SHOWN_DATA = ("metadata", "tool_resources", "tagged", "document_ids", "document_meta")
 
 
 class ThreadList(BoundedChangeList):
