@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -179,5 +180,16 @@ def _to_poll(response: HttpResponse) -> HttpResponse:
 
 
 async def _streamed(prepare: Callable[[], Prepared]) -> HttpResponseBase:
-    work, before = await database.run(prepare)
+    preparing = asyncio.ensure_future(database.run(prepare))
+    try:
+        work, before = await asyncio.shield(preparing)
+    except asyncio.CancelledError:  # the client has left, and the run is held by this process all the same
+        preparing.add_done_callback(_unheard)
+        raise
     return stream.answer(streams.open_stream(work, before=before, now=timezone.now))
+
+
+def _unheard(preparing: asyncio.Future[Prepared]) -> None:
+    """Execute what nobody listens to as if its client had left a little later."""
+    if not preparing.cancelled() and preparing.exception() is None:
+        streams.open_stream(preparing.result()[0], now=timezone.now).hang_up()

@@ -15,10 +15,11 @@ from django.db import IntegrityError, connections, models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
-from ai import conf, ids
+from ai import conf
 from ai.exceptions import LeaseLost, NotFound, RunNotActive, ThreadBusy
 from ai.models.base import TenantRecord
-from ai.models.run_states import ACTIVE, FINAL, HELD, WAITING, RunStatus
+from ai.models.foreign_ids import ForeignId
+from ai.models.run_states import ACTIVE, FINAL, HELD, WAITING, RunQuerySet, RunStatus
 from ai.models.run_steps import RunStep, StepStatus
 from ai.tenancy import TenantModelManagerMixin
 
@@ -50,26 +51,6 @@ def _lease(worker: str) -> str:
     return f"{worker}#{uuid4().hex}"
 
 
-class RunQuerySet(models.QuerySet["Run"]):
-    """Chainable filters on runs."""
-
-    def active(self) -> RunQuerySet:
-        """Runs that have not ended."""
-        return self.filter(status__in=ACTIVE)
-
-    def originals(self) -> RunQuerySet:
-        """Runs that are no replays."""
-        return self.filter(replay_of_thread__isnull=True)
-
-    def replays(self) -> RunQuerySet:
-        """Runs that replay an answer of a thread."""
-        return self.filter(replay_of_thread__isnull=False)
-
-    def claimable(self, at: datetime) -> RunQuerySet:
-        """Runs that a worker may take now."""
-        return self.filter(status=RunStatus.QUEUED).filter(Q(retry_at__isnull=True) | Q(retry_at__lte=at))
-
-
 class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQuerySet)):  # type: ignore[misc]
     """The only writer of `ai_run`."""
 
@@ -83,11 +64,27 @@ class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQueryS
             with transaction.atomic():
                 run.save(force_insert=True)
         except IntegrityError as error:
-            busy = self.active().originals().filter(thread_id=run.thread_id).values_list("pk", flat=True).first()
+            busy = self.active().originals().filter(thread_id=run.thread_id).order_by("pk").first()
             if busy is None:
                 raise
-            thread, active = ids.public("thread", str(run.thread_id)), ids.public("run", busy)
-            raise ThreadBusy(f"Thread {thread} already has an active run {active}.") from error
+            raise self.refusal(busy) from error
+        return run
+
+    def refusal(self, busy: Run) -> ThreadBusy:
+        """What is said to who wants another run of the thread while this one is active."""
+        shown = ForeignId.objects.shown("thread", UUID(str(busy.thread_id))), ForeignId.objects.shown("run", busy.pk)
+        return ThreadBusy("Thread {} already has an active run {}.".format(*shown))
+
+    def active_on(self, thread_id: UUID | str, *, at: datetime) -> Run | None:
+        """The run that a thread is busy with. One whose time is over ends here, whether a worker has seen it or not.
+
+        The answer holds for who has locked the thread: whoever starts a run or adds a message locks it, and asks, first.
+        """
+        active = self.active().originals().filter(thread_id=str(thread_id)).order_by("pk")
+        run: Run | None = active.first()
+        if run is not None and run.expires_at is not None and run.expires_at < at:
+            self.expire(at=at)
+            run = active.first()
         return run
 
     def hold(self, run: Run, *, worker: str, at: datetime) -> Run:
@@ -230,13 +227,15 @@ class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQueryS
         Raises:
             NotFound, RunNotActive.
         """
-        if not self._end_waiting(self.filter(pk=run_id), status=RunStatus.CANCELLED, at=at):
-            running = self.filter(pk=run_id, status__in=HELD)
-            if not running.update(status=RunStatus.CANCELLING, modified=at):
-                run = self.filter(pk=run_id).first()
+        with transaction.atomic():
+            # Locked, so that it is not between two states, such as executed and waiting for its client.
+            run: Run | None = self.select_for_update().filter(pk=run_id).first()
+            if run is None or run.status in FINAL:
                 raise RunNotActive if run else NotFound
-        found: Run = self.get(pk=run_id)
-        return found
+            if not self._end_waiting(self.filter(pk=run_id), status=RunStatus.CANCELLED, at=at):
+                self.filter(pk=run_id).update(status=RunStatus.CANCELLING, modified=at)
+            run.refresh_from_db()
+        return run
 
     def set_metadata(self, run_id: UUID, *, metadata: dict[str, Any], at: datetime) -> None:
         """Replace what clients keep with a run."""

@@ -61,6 +61,7 @@ _HELD = frozenset(
 class _Carried:
     work: Work
     task: asyncio.Task[None]
+    is_cancelled: bool = False
 
 
 class Carrier:
@@ -134,6 +135,8 @@ class Carrier:
 
     def cancel(self, run_id: UUID) -> None:
         """Stop a run as soon as possible; it ends as cancelled and keeps its partial text."""
+        if run_id in self._active:
+            self._active[run_id].is_cancelled = True  # perhaps it has not begun
         if run_id in self._runners:
             self._runners[run_id].cancel()
 
@@ -179,6 +182,8 @@ class Carrier:
             model = llm.resolve(work.spec)
         order = work.order(model, limits=loading.limits_of(work.run, at=self._now()))
         runner = self._runners[work.run.pk] = Runner(order, now=self._now)
+        if self._active[work.run.pk].is_cancelled:
+            runner.cancel()
         return runner
 
     async def _run(self, runner: Runner, work: Work, listener: Listener | None, held: list[StreamEvent]) -> None:

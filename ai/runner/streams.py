@@ -47,7 +47,7 @@ class Stream:
                 yield batch
         finally:
             if not self._over:
-                self._hang_up()
+                self.hang_up()
 
     async def events(self) -> AsyncGenerator[StreamEvent, None]:
         """The events one by one, the last one `done`."""
@@ -59,7 +59,7 @@ class Stream:
         finally:
             await batches.aclose()
 
-    def _hang_up(self) -> None:
+    def hang_up(self) -> None:
         """Nobody listens any more: the run goes on, or not, as the operator wants."""
         self._over = True
         if conf.current().stream_on_disconnect == "cancel":

@@ -13,11 +13,12 @@ from typing import Any
 from uuid import UUID
 
 from asgiref.sync import async_to_sync, sync_to_async
-from django.db import connections
+from django.db import connections, transaction
 from django.utils import timezone
 
 from ai import conf, llm
 from ai.events import StreamEvent
+from ai.exceptions import NotFound
 from ai.models import ChatThread, Run
 from ai.runner import carrier, loading
 from ai.runner.handlers import Handler, follow
@@ -123,9 +124,18 @@ class ThreadRunner:
             await llm.aclose()
 
     def _begin(self) -> Work:
-        found, at = self._thread, self._now()
-        thread = found if isinstance(found, ChatThread) else ChatThread.objects.get_thread(found)
-        thread.refresh_from_db(fields=["last_sequence"])
+        found = self._thread
+        thread_id = found.pk if isinstance(found, ChatThread) else found
+        with transaction.atomic():
+            self.run = run = self._held(thread_id, at=self._now())
+        return loading.load([run])[0]
+
+    def _held(self, thread_id: UUID | str, *, at: datetime) -> Run:
+        thread = ChatThread.objects.locked(thread_id)
+        if thread is None:
+            raise NotFound(f"No thread found with id '{thread_id}'.")
+        if busy := Run.objects.active_on(thread.pk, at=at):
+            raise Run.objects.refusal(busy)
         run = Run(
             thread_id=str(thread.pk),
             tenant_id=thread.tenant_id,
@@ -139,5 +149,4 @@ class ThreadRunner:
             created=at,
             expires_at=at + timedelta(seconds=conf.current().run_max_seconds),
         )
-        self.run = Run.objects.hold(run, worker=WORKER, at=at)
-        return loading.load([run])[0]
+        return Run.objects.hold(run, worker=WORKER, at=at)

@@ -10,13 +10,14 @@ from uuid import UUID
 from django.db import transaction
 
 from ai import conf, dispatch, llm
-from ai.exceptions import InvalidInput, NotFound, ThreadBusy
+from ai.exceptions import InvalidInput, NotFound, RunNotActive
 from ai.llm.specs import RUNS_CODE
 from ai.models import Assistant, ChatThread, ForeignId, Message, Run, RunStep
 from ai.models.runs import RunStatus
 from ai.runner.calls import Answer, Call, tool_message
 from ai.runner.loading import STORES
 from ai.services import actors, audit, messages, model_routes, permissions, runs, threads
+from ai.stores.serialization import clean_text
 
 #: What a run takes over from the request into its `settings`; of these, what the assistant says where the request does not.
 SETTINGS = (
@@ -55,9 +56,8 @@ def create(*, thread_id: UUID, assistant_id: UUID, by: Any, at: datetime, worker
     assistant: Assistant | None = Assistant.objects.filter(pk=assistant_id).first()
     if assistant is None or thread.tenant_id is None:
         raise NotFound(f"No assistant found with id '{_shown('assistant', assistant_id)}'.")
-    if busy := messages.active_run(thread, at=at):
-        shown = _shown("thread", thread.pk), _shown("run", busy.pk)
-        raise ThreadBusy("Thread {} already has an active run {}.".format(*shown))
+    if busy := Run.objects.active_on(thread.pk, at=at):
+        raise Run.objects.refusal(busy)
     if more := values.pop("additional_messages", None):
         messages.write(thread=thread, messages=more, by=by, at=at)
         thread.refresh_from_db()
@@ -175,9 +175,10 @@ def submit_outputs(
     permissions.require(by, "ai.change_run")
     _expire(thread_id, run_id, at=at)
     with transaction.atomic():
+        ChatThread.objects.locked(thread_id)  # first, as whoever starts a run does
         run = _of_thread(Run.objects.select_for_update(), thread_id, run_id)
         calls = _waiting(run)
-        given = {str(each.get("tool_call_id")): str(each.get("output") or "") for each in outputs}
+        given = {str(each.get("tool_call_id")): clean_text(str(each.get("output") or "")) for each in outputs}
         if set(given) != {call.id for call in calls}:
             expected = [call.id for call in calls]
             raise InvalidInput(
@@ -237,6 +238,8 @@ def cancel(*, thread_id: UUID, run_id: UUID, by: Any, at: datetime) -> Run:
         InvalidInput: it has ended.
     """
     run = _of_thread(Run.objects, thread_id, run_id)
-    if not run.is_active:
-        raise InvalidInput(f"Cannot cancel run with status '{run.status}'.")
-    return runs.cancel(run_id=run.pk, by=by, at=at)
+    try:
+        return runs.cancel(run_id=run.pk, by=by, at=at)
+    except RunNotActive:
+        run.refresh_from_db(fields=["status"])
+        raise InvalidInput(f"Cannot cancel run with status '{run.status}'.") from None

@@ -37,20 +37,10 @@ def create(*, thread_id: UUID, by: Any, at: datetime, **message: Any) -> Message
     thread = ChatThread.objects.locked(thread_id)
     if thread is None:
         raise NotFound(f"No thread found with id '{ids.public('thread', thread_id)}'.")
-    if busy := active_run(thread, at=at):
+    if busy := Run.objects.active_on(thread.pk, at=at):
         shown = ForeignId.objects.shown("thread", thread.pk), ForeignId.objects.shown("run", busy.pk)
         raise ThreadBusy("Can't add messages to {} while a run {} is active.".format(*shown))
     return write(thread=thread, messages=[message], by=by, at=at)[0]
-
-
-def active_run(thread: ChatThread, *, at: datetime) -> Run | None:
-    """The run that the thread is busy with. One whose time is over ends here, whether a worker has seen it or not."""
-    active = Run.objects.active().originals().filter(thread_id=str(thread.pk)).order_by("pk")
-    run: Run | None = active.first()
-    if run is not None and run.expires_at is not None and run.expires_at < at:
-        Run.objects.expire(at=at)
-        run = active.first()
-    return run
 
 
 @transaction.atomic

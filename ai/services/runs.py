@@ -13,6 +13,7 @@ from asgiref.sync import async_to_sync
 from django.db import transaction
 
 from ai import conf, dispatch, tenancy
+from ai.exceptions import NotFound
 from ai.models import ChatThread, Job, Run
 from ai.models.runs import FINAL
 from ai.services import actors, audit, permissions
@@ -43,7 +44,11 @@ def start(
         ThreadBusy: the thread has an active run.
     """
     permissions.require(by, "ai.add_run")
-    thread = ChatThread.objects.get_thread(thread_id)
+    thread = ChatThread.objects.locked(thread_id)
+    if thread is None:
+        raise NotFound(f"No thread found with id '{thread_id}'.")
+    if busy := Run.objects.active_on(thread.pk, at=at):
+        raise Run.objects.refusal(busy)
     run = Run(
         thread_id=str(thread.pk),
         tenant_id=thread.tenant_id,
