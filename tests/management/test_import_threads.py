@@ -23,6 +23,15 @@ class Terminal(StringIO):
         return True
 
 
+class Impatient(Terminal):
+    """A terminal at which somebody soon presses Ctrl-C."""
+
+    def write(self, text: str) -> int:
+        if "objects read" in text:
+            raise KeyboardInterrupt
+        return super().write(text)
+
+
 @pytest.fixture
 def dump(tmp_path: Path) -> Path:
     messages, runs, steps = dumps.talk(turns=2)
@@ -94,6 +103,15 @@ def test_shows_progress_on_a_terminal(dump: Path) -> None:
 
     assert "objects read" in said
     assert "objects read" not in run(dump)
+
+
+def test_an_interrupted_import_can_be_gone_on_with(dump: Path) -> None:
+    factories.tenant("Acme")
+
+    with pytest.raises(CommandError, match="the same command goes on"):
+        run(dump, out=Impatient())
+
+    assert "messages               4           0           0" in run(dump)
 
 
 class TestWhose:

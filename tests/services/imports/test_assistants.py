@@ -11,7 +11,9 @@ import pytest
 from ai import ids
 from ai.models import Assistant, AuditEntry, ChatThread, ForeignId, Message, Run, RunStep, Tenant
 from ai.runner import context
-from ai.services import turns
+from ai.services import actors, turns
+from ai.services.imports import loading
+from ai.services.imports.reports import Report
 from tests.services.imports import dumps
 from tests.services.imports.conftest import Import
 from tests.services.imports.dumps import BEGAN
@@ -347,6 +349,26 @@ def test_each_import_is_audited(load: Import, tenant: Tenant) -> None:
     entry = AuditEntry.objects.get(action="threads.imported")
     assert (entry.tenant_id, entry.actor_name) == (tenant.pk, "system")
     assert entry.data["counts"]["message"] == {"new": 1, "unchanged": 0, "refused": 0}
+
+
+def test_an_import_that_breaks_off_is_audited_too(load: Import, tenant: Tenant) -> None:
+    path = dumps.lines(load.folder / "dump.jsonl", dumps.message("q"), dumps.message("p", of="b"))
+
+    def stop(report: Report) -> None:
+        if report.new["message"]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        loading.load(
+            path=path,
+            format_="assistants",
+            tenant_id=tenant.pk,
+            by=actors.SYSTEM,
+            at=at(0),
+            report=Report(on_progress=stop),
+        )
+
+    assert AuditEntry.objects.get().data["counts"]["message"]["new"] == Message.objects.count() == 1
 
 
 def test_the_real_layout_comes_in_whole(load: Import, tmp_path: Any) -> None:

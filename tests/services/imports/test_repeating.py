@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
+import threading
 from typing import Any
 
 import pytest
+from django.db import connections
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ai import ids, tenancy
 from ai.models import ChatThread, Message, Run, RunStep, Tenant
+from ai.models.threads import NEW_NAME
 from tests import factories
 from tests.services.imports import dumps
 from tests.services.imports.conftest import Import
@@ -186,6 +189,42 @@ def test_a_message_that_is_in_another_thread_here_is_refused(load: Import) -> No
 
     assert load.reasons() == ["msg_q: The message with this id belongs to something else here."]
     assert contents() == ["Hello", "Hello"]
+
+
+def test_a_thread_without_a_title_gets_one_from_what_comes_later(load: Import) -> None:
+    load(dumps.message("a", "Welcome!", role="assistant"))
+    assert ChatThread.objects.get().name == NEW_NAME
+
+    load(dumps.message("q", "Where is the museum?", at=5))
+
+    assert ChatThread.objects.get().name == "Where is the museum?"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_imports_of_the_same_at_once_write_it_once(load: Import, tenant: Tenant) -> None:
+    dump = [part for name in ("a", "b", "c", "d") for parts in dumps.talk(name) for part in parts]
+    path = dumps.lines(load.folder / "dump.jsonl", *dump)
+    both = [Import(tenant, load.folder) for _ in range(2)]
+    start = threading.Barrier(2)
+
+    def work(one: Import) -> None:
+        try:
+            with tenancy.scope(tenant.pk):
+                start.wait(10)
+                one.path(path)
+        finally:
+            connections.close_all()
+
+    workers = [threading.Thread(target=work, args=(one,)) for one in both]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+
+    assert [one.refused for one in both] == [[], []]
+    assert sum(one.report.new["message"] for one in both) == 8
+    assert sum(one.report.unchanged["message"] for one in both) == 8
+    assert Message.objects.count() == 16
 
 
 def test_a_dry_run_counts_the_same_and_writes_nothing(load: Import) -> None:
