@@ -142,7 +142,7 @@ class ApiKeyAdmin(ReadAdmin):
             return super().changeform_view(request, object_id, form_url, extra_context)
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = ApiKeyForm(request.POST or None, request=request)
+        form = ApiKeyForm(request.POST if request.method == "POST" else None, request=request)
         if request.method == "POST" and form.is_valid():
             try:
                 return self._make(request, form)

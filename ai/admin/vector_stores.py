@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
@@ -150,7 +150,7 @@ class VectorStoreAdmin(ReadAdmin):
             return super().changeform_view(request, object_id, form_url, extra_context)
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = VectorStoreForm(request.POST or None, request=request)
+        form = VectorStoreForm(request.POST if request.method == "POST" else None, request=request)
         if request.method != "POST" or not form.is_valid():
             words = {"form": form, "back": badges.url("ai_vectorstore_changelist"), "button": "Make the store"}
             return self.page(request, "admin/ai/vectorstore/form.html", "Add a vector store", **words)
@@ -197,18 +197,22 @@ class VectorStoreAdmin(ReadAdmin):
         """The form that adds files."""
         row = self._changeable(request, object_id)
         back = badges.url("ai_vectorstore_change", row.pk)
-        form = AddFilesForm(request.POST or None, request.FILES or None)
-        if request.method != "POST" or not form.is_valid():
-            words = {"form": form, "back": back, "button": "Add to the store", "has_files": True}
-            title = f"Add files to “{rendering.visible(str(row))}”"
-            return self.page(request, "admin/ai/vectorstore/form.html", title, **words)
-
-        def act() -> tuple[str, str]:
-            count = store_files.add(row, **form.cleaned_data, by=request.user, at=timezone.now())
-            words = "1 file is" if count == 1 else f"{count} files are"
-            return f"{words} added. A worker reads what is new; this page follows.", back
-
-        return answer(request, badges.url("ai_vectorstore_files", row.pk), act)
+        given = (request.POST, request.FILES) if request.method == "POST" else ()
+        form = AddFilesForm(*given)
+        if request.method == "POST" and form.is_valid():
+            try:
+                count = store_files.add(row, **form.cleaned_data, by=request.user, at=timezone.now())
+            except Forbidden as error:
+                raise PermissionDenied(error.message) from error
+            except AIError as error:
+                form.add_error(None, error.message)
+            else:
+                words = "1 file is" if count == 1 else f"{count} files are"
+                messages.success(request, f"{words} added. A worker reads what is new; this page follows.")
+                return HttpResponseRedirect(back)
+        context = {"form": form, "back": back, "button": "Add to the store", "has_files": True}
+        title = f"Add files to “{rendering.visible(str(row))}”"
+        return self.page(request, "admin/ai/vectorstore/form.html", title, **context)
 
     def remove_view(self, request: HttpRequest, object_id: Any) -> HttpResponse:
         """Ask, then take a file out of the store."""

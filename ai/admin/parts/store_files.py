@@ -9,7 +9,8 @@ from uuid import UUID
 
 from ai import tenancy
 from ai.admin.parts import badges, facts, tools
-from ai.models import VectorStore, VectorStoreFile
+from ai.exceptions import NotFound
+from ai.models import DataSource, VectorStore, VectorStoreFile
 from ai.models.passages import Passage
 from ai.services import files, rendering, vector_store_files
 
@@ -54,6 +55,9 @@ def add(row: VectorStore, *, file: Any, file_ids: Sequence[str], by: Any, at: da
     """
     wanted = list(file_ids)
     with _scope(row):
+        missing = set(wanted) - DataSource.objects.existing(wanted)
+        if missing:  # asked before anything is uploaded
+            raise NotFound(f"No file found with id '{min(missing)[:100]}'.")
         if file:
             wanted.append(files.add(file=file, purpose="assistants", tenant_id=row.tenant_id, by=by, at=at).file_id)
         if len(wanted) == 1:
