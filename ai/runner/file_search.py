@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
+from django.utils import timezone
 
 from ai import conf, tenancy
 from ai.exceptions import InvalidInput
@@ -77,9 +80,10 @@ class FileSearch:
     """The searches of one run.
 
     Args:
-        vector_store_ids: the stores to search.
-        tenant_id: whose stores these must be; without it, those of the tenants in scope.
+        vector_store_ids: the stores to search; one that has expired, or is gone, has nothing.
         options: of the tool: `max_num_results`, `ranking_options` with its `score_threshold`.
+        tenant_id: whose stores these must be; without it, those of the tenants in scope.
+        wait_seconds: how long to wait for files that are still being read.
     """
 
     def __init__(
@@ -88,6 +92,7 @@ class FileSearch:
         options: Mapping[str, Any] | None = None,
         *,
         tenant_id: UUID | None = None,
+        now: Callable[[], datetime] = timezone.now,
         wait_seconds: float = WAIT_SECONDS,
     ) -> None:
         options = options or {}
@@ -96,7 +101,9 @@ class FileSearch:
         self._tenant_id = tenant_id
         self._most = min(max(int(options.get("max_num_results") or USUAL_RESULTS), 1), MOST_RESULTS)
         self._threshold = float(ranking.get("score_threshold") or 0.0)
+        self._now = now
         self._wait_seconds = wait_seconds
+        self._waiting = asyncio.Lock()
         self._searches = 0
 
     async def search(self, arguments: str) -> Found:
@@ -115,19 +122,24 @@ class FileSearch:
         return _found(number, passages)
 
     async def _ready(self) -> None:
-        """Wait for files that are still being read, once: the run's first search bears it."""
-        left, self._wait_seconds = self._wait_seconds, 0.0
-        while left > 0 and await sync_to_async(self._is_reading, thread_sensitive=True)():
-            await asyncio.sleep(LOOK_SECONDS)
-            left -= LOOK_SECONDS
+        """Wait for files that are still being read; the run's first searches bear it, the others do not wait again."""
+        async with self._waiting:
+            until = time.monotonic() + self._wait_seconds
+            while time.monotonic() < until and await sync_to_async(self._is_reading, thread_sensitive=True)():
+                await asyncio.sleep(LOOK_SECONDS)
+            self._wait_seconds = 0.0
 
     def _is_reading(self) -> bool:
+        lately = self._now() - timedelta(seconds=WAIT_SECONDS)
         with self._scope():
-            return bool(VectorStoreFile.objects.reading(self._store_ids).exists())
+            return bool(VectorStoreFile.objects.reading(self._store_ids).filter(created__gt=lately).exists())
 
     def _find(self, questions: Sequence[Question]) -> list[Passage]:
         with self._scope():
-            stores = list(VectorStore.objects.filter(pk__in=self._store_ids).values_list("pk", flat=True))
+            at = self._now()
+            alive = VectorStore.objects.alive(at).filter(pk__in=self._store_ids)
+            stores = list(alive.order_by("pk").values_list("pk", flat=True))
+            VectorStore.objects.touch(stores, at=at)
             return find(stores, questions, most=self._most, threshold=self._threshold)
 
     def _scope(self) -> AbstractContextManager[Any]:

@@ -52,18 +52,21 @@ def _comparison(given: Any, kind: Any) -> Matches:
     key, value = given.get("key"), given.get("value", _MISSING)
     if not isinstance(key, str) or value is _MISSING:
         raise _refused(f"'{kind[:20]}' needs a 'key' and a 'value'")
-    if kind in ("eq", "ne"):
-        wanted = kind == "eq"
-        return lambda attributes: _equal(attributes.get(key, _MISSING), _plain(value)) is wanted
-    if kind in ("in", "nin"):
-        if not isinstance(value, list):
-            raise _refused(f"'{kind}' needs a list as its 'value'")
-        values, wanted = [_plain(each) for each in value], kind == "in"
-        return lambda attributes: any(_equal(attributes.get(key, _MISSING), each) for each in values) is wanted
+    if kind in ("eq", "ne", "in", "nin"):
+        return _membership(kind, key, value)
     if kind in _ORDERED:
-        compare = _ORDERED[kind]
-        return lambda attributes: _comparable(attributes.get(key), value) and compare(attributes[key], value)
+        compare, bound = _ORDERED[kind], _plain(value)
+        return lambda attributes: _comparable(attributes.get(key), bound) and compare(attributes[key], bound)
     raise _refused(f"'{kind[:20]}' is none of eq, ne, gt, gte, lt, lte, in, nin, and, or")
+
+
+def _membership(kind: str, key: str, value: Any) -> Matches:
+    if kind in ("eq", "ne"):
+        value = [value]
+    if not isinstance(value, list):
+        raise _refused(f"'{kind}' needs a list as its 'value'")
+    values, wanted = [_plain(each) for each in value], kind in ("eq", "in")
+    return lambda attributes: any(_equal(attributes.get(key, _MISSING), each) for each in values) is wanted
 
 
 def _plain(value: Any) -> Any:
