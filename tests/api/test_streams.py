@@ -282,8 +282,9 @@ class TestHangUp:
                 if event.name == "thread.message.delta":
                     break
         end = time.monotonic() + 10
-        while (run := Run.objects.get()).is_active and time.monotonic() < end:
+        while Run.objects.active().exists() and time.monotonic() < end:
             time.sleep(0.05)
+        run: Run = Run.objects.get()
         return run
 
     def test_the_run_goes_on_and_is_stored(self, api: Api, scripted: VendorServer) -> None:

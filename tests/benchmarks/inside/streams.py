@@ -6,7 +6,7 @@ import asyncio
 import sys
 import time
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -24,7 +24,7 @@ ROUNDS = 3
 QUESTION: Any = {"role": "user", "content": "Where is my parcel?"}
 
 #: Reads one answer, and says when its first event and its first token came.
-Ask = Callable[[], Awaitable[tuple[float, float]]]
+Ask = Callable[[], Coroutine[Any, Any, tuple[float, float]]]
 
 
 class Api:
