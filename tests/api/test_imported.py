@@ -88,7 +88,7 @@ class TestWhatWasImported:
         load(dumps.assistant(**search), dumps.thread(), *messages, *runs, *steps)
         ModelRoute.objects.set(tenant_id=tenant.pk, pattern="gpt-4*", alias="scripted")
         with scripted_model() as (server, _):
-            server.script(Reply("It still rains."))
+            server.script(Reply(chunks=("It still rains.",)))
             caller.post("/threads/thread_abc/messages", {"role": "user", "content": "And now?"})
 
             run = caller.post("/threads/thread_abc/runs", {"assistant_id": "asst_abc"}).data
