@@ -147,6 +147,11 @@ class ThreadManager(TenantModelManagerMixin, models.Manager.from_queryset(Thread
         thread: ChatThread | None = self.select_for_update().filter(pk=ids.parse(thread_id)).first()
         return thread
 
+    def all_locked(self, thread_ids: Iterable[UUID]) -> dict[UUID, ChatThread]:
+        """Those of the threads that are there, held until the transaction ends."""
+        rows = self.filter(pk__in=list(thread_ids)).order_by("pk")
+        return {thread.pk: thread for thread in rows.select_for_update()}
+
     def list_threads(self, user_id: str) -> ThreadQuerySet:
         """The user's threads, the latest active first."""
         queryset: ThreadQuerySet = self.filter(user_id=user_id).latest_first()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
@@ -16,7 +16,7 @@ from ai.services.imports.drafts import ThreadDraft
 #: So many keys are looked for at a time: SQLite takes 32,766 values in a query.
 CHUNK = 10_000
 
-#: A thread asks for each of its keys several times.
+#: Each key is asked for several times while its thread is written.
 ADOPTED = 50_000
 UUID_CHARACTERS = 32
 
@@ -31,9 +31,9 @@ class Here:
 
 @dataclass(slots=True)
 class Known:
-    """What is here of all that a thread's draft names, by the dump's ids."""
+    """What is here of all that drafts name, by the dump's ids."""
 
-    thread: UUID | None = None
+    threads: dict[str, Here] = field(default_factory=dict)
     messages: dict[str, Here] = field(default_factory=dict)
     runs: dict[str, Here] = field(default_factory=dict)
     steps: dict[str, Here] = field(default_factory=dict)
@@ -65,19 +65,21 @@ class Keys:
         """Those of the ids that stand for no assistant made here."""
         return [text for text in dict.fromkeys(texts) if self.assistant(text) == self._adopted(text)]
 
-    def known(self, draft: ThreadDraft) -> Known:
-        """What is here of the draft: one query where it is all new, four where it is not."""
-        messages, steps = [m.id for m in draft.messages], [s.id for s in draft.steps]
-        runs = [run.id for run in draft.runs] + [step.run_id for step in draft.steps]
-        runs += [message.run_id for message in draft.messages if message.run_id]
-        if not self._may_know([draft.id, *messages, *steps, *runs]):
+    def known(self, drafts: Sequence[ThreadDraft]) -> Known:
+        """What is here of the drafts: one query where they are all new, five where they are not."""
+        threads = [draft.id for draft in drafts]
+        messages = [message for draft in drafts for message in draft.messages]
+        steps = [step for draft in drafts for step in draft.steps]
+        runs = [run.id for draft in drafts for run in draft.runs] + [step.run_id for step in steps]
+        runs += [message.run_id for message in messages if message.run_id]
+        message_ids, step_ids = [message.id for message in messages], [step.id for step in steps]
+        if not self._may_know([*threads, *message_ids, *step_ids, *runs]):
             return Known()
-        thread = self._here(ChatThread, [draft.id]).get(draft.id)
         return Known(
-            thread=thread.key if thread else None,
-            messages=self._here(Message, messages, owner="thread_id"),
+            threads=self._here(ChatThread, threads),
+            messages=self._here(Message, message_ids, owner="thread_id"),
             runs=self._here(Run, runs, owner="thread_id"),
-            steps=self._here(RunStep, steps, owner="run_id"),
+            steps=self._here(RunStep, step_ids, owner="run_id"),
         )
 
     def _may_know(self, texts: Iterable[str]) -> bool:

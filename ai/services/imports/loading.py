@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
 from ai import tenancy
 from ai.exceptions import InvalidInput, NotFound
@@ -29,6 +29,9 @@ Reader = Callable[[Path, Report], Iterator[Draft]]
 #: The readers, by the name of their format; it also becomes the threads' source.
 FORMATS: dict[str, Reader] = {"assistants": assistants.read}
 
+#: So many rows are written in one transaction, where threads are smaller: others wait while it lasts.
+BATCH = 500
+
 #: The database is away, which says nothing about what was to be written.
 _AWAY = (OperationalError, InterfaceError)
 
@@ -45,7 +48,7 @@ def load(
 ) -> Report:
     """Import what is at `path` into a tenant; the same again changes nothing, and more of it adds what is new.
 
-    A thread is written in one transaction. What cannot be used is refused with its place and reason, and the rest goes on.
+    A transaction holds whole threads. What cannot be used is refused with its place and reason, and the rest goes on.
 
     Args:
         format_: a name in `FORMATS`.
@@ -66,8 +69,9 @@ def load(
     with tenancy.scope(tenant_id):
         writer = _Writer(Keys(tenant_id), source=format_, at=at, dry_run=dry_run)
         try:
-            for draft in FORMATS[format_](path, told):
-                told.add(writer.write(draft))
+            for batch in _batches(FORMATS[format_](path, told)):
+                for outcome in writer.write(batch):
+                    told.add(outcome)
                 told.progressed()
         finally:
             if told.new.total() and not dry_run:  # also of what was written before something went wrong
@@ -76,32 +80,57 @@ def load(
     return told
 
 
+def _batches(drafts: Iterable[Draft]) -> Iterator[list[Draft]]:
+    """The drafts, so many at a time that a transaction is short; assistants alone."""
+    batch: list[Draft] = []
+    size = 0
+    for draft in drafts:
+        if isinstance(draft, AssistantDraft):
+            yield [draft]
+            continue
+        batch.append(draft)
+        size += 1 + len(draft.messages) + len(draft.runs) + len(draft.steps)
+        if size >= BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
 @dataclass(frozen=True, slots=True)
 class _Writer:
-    """Writes drafts, each in a transaction of its own."""
+    """Writes drafts."""
 
     keys: Keys
     source: str
     at: datetime
     dry_run: bool
 
-    def write(self, draft: Draft) -> Outcome:
-        """Write a draft; one that the database does not take is refused as a whole."""
+    def write(self, drafts: list[Draft]) -> list[Outcome]:
+        """Write drafts in one transaction, or where the database does not take that, each in its own."""
         try:
-            try:
-                return self._write(draft)
-            except IntegrityError:  # somebody else wrote the same meanwhile; now it can be seen
-                return self._write(draft)
+            return self._write(drafts)
+        except _AWAY:
+            raise
+        except DatabaseError:
+            # One of them, or something that somebody else wrote meanwhile and that can be seen now.
+            return [self._alone(draft) for draft in drafts]
+
+    def _alone(self, draft: Draft) -> Outcome:
+        try:
+            return self._write([draft])[0]
         except _AWAY:
             raise
         except DatabaseError as error:
             log.exception("%s cannot be stored.", draft.id)
             return _refused(draft, f"The database does not take it: {str(error).splitlines()[0]}")
 
-    def _write(self, draft: Draft) -> Outcome:
-        if isinstance(draft, ThreadDraft):
-            return threads.write(draft, keys=self.keys, source=self.source, dry_run=self.dry_run)
-        return self._assistant(draft)
+    def _write(self, drafts: list[Draft]) -> list[Outcome]:
+        found = [draft for draft in drafts if isinstance(draft, ThreadDraft)]
+        outcomes = [self._assistant(draft) for draft in drafts if isinstance(draft, AssistantDraft)]
+        if found:
+            outcomes += threads.write(found, keys=self.keys, source=self.source, dry_run=self.dry_run)
+        return outcomes
 
     @transaction.atomic
     def _assistant(self, draft: AssistantDraft) -> Outcome:

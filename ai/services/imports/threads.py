@@ -1,9 +1,10 @@
-"""Writing a thread's draft: what is new of it, in one transaction; what is here already stays as it is."""
+"""Writing the drafts of threads: what is new of them, in one transaction; what is here already stays as it is."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -23,25 +24,47 @@ from ai.services.imports.reports import Outcome
 from ai.stores.content import text_of
 
 
-def write(draft: ThreadDraft, *, keys: Keys, source: str, dry_run: bool = False) -> Outcome:
-    """Write what is new of the draft, or with `dry_run` only find out what that is."""
+def write(drafts: Sequence[ThreadDraft], *, keys: Keys, source: str, dry_run: bool = False) -> list[Outcome]:
+    """Write what is new of the drafts, all of them or none, or with `dry_run` only find out what that is."""
     with transaction.atomic():
-        known = keys.known(draft)
-        thread = ChatThread.objects.locked(known.thread) if known.thread else None
-        writer = _Writer(draft, keys, known, thread)
+        known, rows = keys.known(drafts), _Rows()
+        here = ChatThread.objects.all_locked(each.key for each in known.threads.values())
+        writers = [_Writer(draft, keys, known, here) for draft in drafts]
         if not dry_run:
-            writer.write(source)
-    return writer.outcome
+            for writer in writers:
+                writer.write(source, rows)
+            rows.save(keys.tenant_id)
+    return [writer.outcome for writer in writers]
+
+
+@dataclass(slots=True)
+class _Rows:
+    """New rows of several threads: a statement for all of them costs little more than one for each of them would."""
+
+    ids: list[str] = field(default_factory=list)
+    threads: list[ChatThread] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    steps: list[RunStep] = field(default_factory=list)
+
+    def save(self, tenant_id: UUID) -> None:
+        """Write them."""
+        ForeignId.objects.adopt(self.ids, tenant_id=tenant_id)
+        ChatThread.objects.insert(*self.threads)
+        Message.objects.insert(self.messages)
+        Run.objects.insert(self.runs)
+        RunStep.objects.write(self.steps)
 
 
 class _Writer:
     """One draft on its way into the tables."""
 
-    def __init__(self, draft: ThreadDraft, keys: Keys, known: Known, thread: ChatThread | None) -> None:
-        self.draft, self.keys, self.known, self.thread = draft, keys, known, thread
+    def __init__(self, draft: ThreadDraft, keys: Keys, known: Known, here: Mapping[UUID, ChatThread]) -> None:
+        self.draft, self.keys, self.known = draft, keys, known
         self.outcome = Outcome()
-        self.key: UUID = thread.pk if thread else keys.of(draft.id)
-        self._count("thread", is_new=thread is None)
+        self.key = keys.of(draft.id, known.threads.get(draft.id))
+        self.thread = here.get(self.key)
+        self._count("thread", is_new=self.thread is None)
         self.runs = [run for run in draft.runs if self._is_new("run", run, known.runs.get(run.id), str(self.key))]
         self.steps = self._new_steps()
         self.messages = self._messages()
@@ -96,23 +119,24 @@ class _Writer:
 
     # -- Rows
 
-    def write(self, source: str) -> None:
-        """Write what is new, if there is anything."""
+    def write(self, source: str, rows: _Rows) -> None:
+        """Add what is new to the rows, and make room for it."""
         fresh = [message for message in self.messages if message.id not in self.known.messages]
         if self.thread and not (fresh or self.runs or self.steps or self._lacks_data()):
             return
         standing = self._standing()
         found = places.find(standing, [(self._message_key(m), m.at) for m in self.messages])
-        self._adopt(fresh)
-        thread = self._write_thread(source, fresh, found.last)
-        renumber(self.key, found.moved)
-        Message.objects.insert(self._message_row(m, thread, found.new[self._message_key(m)]) for m in fresh)
-        self._add_calls()
         histories = self._histories(standing, fresh, found)
-        if self.thread and fresh:
-            reread(self.key, lambda run: histories.before(str(run.pk), at=run.created))
-        Run.objects.insert(self._run_row(run, histories) for run in self.runs)
-        RunStep.objects.write(self._step_rows())
+        rows.ids += self._adopted(fresh)
+        if self.thread is None:
+            thread = self._new_thread(source, fresh, found.last)
+            rows.threads.append(thread)
+        else:
+            thread = self.thread
+            self._grow(thread, fresh, found, histories)
+        rows.messages += [self._message_row(m, thread, found.new[self._message_key(m)]) for m in fresh]
+        rows.runs += [self._run_row(run, histories) for run in self.runs]
+        rows.steps += self._step_rows()
 
     def _standing(self) -> list[Standing]:
         if self.thread is None:
@@ -121,13 +145,12 @@ class _Writer:
         rows = Message._base_manager.filter(thread_id=str(self.key)).order_by("sequence", "pk")
         return [Standing(*row) for row in rows.values_list("pk", "sequence", "created", "run_id")]
 
-    def _adopt(self, fresh: Iterable[MessageDraft]) -> None:
-        """Remember the ids of new rows, and those that they name."""
+    def _adopted(self, fresh: Iterable[MessageDraft]) -> list[str]:
+        """The ids of new rows, and those that they name."""
         runs = [run.id for run in self.runs] + [m.run_id for m in fresh if m.run_id and m.run_id not in self.known.runs]
         texts = [*runs, *(step.id for step in self.steps), *(m.id for m in fresh if not m.belongs_to_step)]
         texts += [] if self.thread else [self.draft.id]
-        texts += self.keys.adopted_assistants(run.assistant_id for run in self.runs if run.assistant_id)
-        ForeignId.objects.adopt(texts, tenant_id=self.keys.tenant_id)
+        return texts + self.keys.adopted_assistants(run.assistant_id for run in self.runs if run.assistant_id)
 
     def _message_row(self, draft: MessageDraft, thread: ChatThread, sequence: int) -> Message:
         row = Message.objects.build(
@@ -204,14 +227,9 @@ class _Writer:
         thread = self.thread
         return thread is not None and not self.draft.is_implied and "metadata" not in (thread.data or {})
 
-    def _write_thread(self, source: str, fresh: list[MessageDraft], last: int) -> ChatThread:
-        latest = max((m.at for m in fresh), default=self.draft.at)
-        model = max(self.runs, key=lambda run: run.at).values["model"] if self.runs else ""
-        has_files = any(message.message.get("attachments") for message in fresh)
-        if self.thread:
-            return self._grow(self.thread, fresh, last=last, latest=latest, model=model, has_files=has_files)
-        opening = self._opening()
-        thread = ChatThread(
+    def _new_thread(self, source: str, fresh: list[MessageDraft], last: int) -> ChatThread:
+        opening, latest = self._opening(), self._latest(fresh)
+        return ChatThread(
             id=self.key,
             tenant_id=self.keys.tenant_id,
             name=self._title(opening),
@@ -219,41 +237,40 @@ class _Writer:
             external_id=self.draft.id,
             data=self.draft.data,
             source=source,
-            model=model,
+            model=self._model(),
             message_count=len(fresh),
             last_sequence=last,
             created=self.draft.at,
             modified=latest,
             last_activity_at=latest,
-            has_files=has_files,
+            has_files=_has_files(fresh),
         )
-        ChatThread.objects.insert(thread)
-        return thread
 
-    def _grow(
-        self,
-        thread: ChatThread,
-        fresh: list[MessageDraft],
-        *,
-        last: int,
-        latest: datetime,
-        model: str,
-        has_files: bool,
-    ) -> ChatThread:
-        data = {**(thread.data or {}), **self.draft.data} if self._lacks_data() else thread.data
+    def _grow(self, thread: ChatThread, fresh: list[MessageDraft], found: places.Places, histories: Histories) -> None:
+        latest = self._latest(fresh)
         ChatThread.objects.grow(
             thread,
             count=len(fresh),
-            last_sequence=last,
+            last_sequence=found.last,
             last_activity_at=max(latest, thread.last_activity_at),
-            model=model or thread.model,
-            has_files=has_files or thread.has_files,
-            data=data,
+            model=self._model() or thread.model,
+            has_files=_has_files(fresh) or thread.has_files,
+            data={**(thread.data or {}), **self.draft.data} if self._lacks_data() else thread.data,
         )
         title = self._title(self._opening())
         if thread.name == NEW_NAME != title:
             ChatThread.objects.rename(thread.pk, name=title, at=latest)
-        return thread
+        renumber(self.key, found.moved)
+        self._add_calls()
+        if fresh:
+            reread(self.key, lambda run: histories.before(str(run.pk), at=run.created))
+
+    def _latest(self, fresh: Iterable[MessageDraft]) -> datetime:
+        return max((message.at for message in fresh), default=self.draft.at)
+
+    def _model(self) -> str:
+        """The model that answered last."""
+        return max(self.runs, key=lambda run: run.at).values["model"] if self.runs else ""
 
     def _opening(self) -> str:
         """What the user said first."""
@@ -262,3 +279,7 @@ class _Writer:
 
     def _title(self, opening: str) -> str:
         return titles.tidy(self.draft.title) or titles.by_rule(opening)
+
+
+def _has_files(messages: Iterable[MessageDraft]) -> bool:
+    return any(message.message.get("attachments") for message in messages)

@@ -368,7 +368,7 @@ def test_an_import_that_breaks_off_is_audited_too(load: Import, tenant: Tenant) 
             report=Report(on_progress=stop),
         )
 
-    assert AuditEntry.objects.get().data["counts"]["message"]["new"] == Message.objects.count() == 1
+    assert AuditEntry.objects.get().data["counts"]["message"]["new"] == Message.objects.count() > 0
 
 
 def test_the_real_layout_comes_in_whole(load: Import, tmp_path: Any) -> None:
