@@ -11,6 +11,8 @@ from typing import Any
 
 from ai.services.imports.drafts import Json, Unusable
 
+MOST_LEVELS = 100
+TOO_DEEP = f"It is nested more than {MOST_LEVELS} levels deep."
 MOST_TOKENS = 2_147_483_647
 
 #: Seconds of the year 5138: greater numbers are milliseconds.
@@ -27,6 +29,21 @@ def identity(value: Json, name: str = "id") -> str:
     if not isinstance(found, str) or not _ID.fullmatch(found):
         raise Unusable(f"Its “{name}” is no id: {shown(found)}.")
     return found
+
+
+def require_shallow(value: Json) -> None:
+    """Let pass what whoever reads it can go through level by level.
+
+    Raises:
+        Unusable: it has more than 100 levels.
+    """
+    level: list[Any] = [value]
+    for _ in range(MOST_LEVELS):
+        inside = (holder.values() if isinstance(holder, dict) else holder for holder in level)
+        level = [item for items in inside for item in items if isinstance(item, dict | list)]
+        if not level:
+            return
+    raise Unusable(TOO_DEEP)
 
 
 def reference(value: Json, name: str) -> str | None:

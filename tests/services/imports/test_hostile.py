@@ -44,7 +44,7 @@ GOOD = [dumps.thread("good"), dumps.message("good", "All is well", of="good")]
         (dumps.message("x", id="msg_\x00"), "Its “id” is no id: 'msg_\\x00'."),
         (dumps.message("x", id="m" * 256), "Its “id” is no id: "),
         (dumps.message("x", metadata="none"), "Its “metadata” is no object: 'none'."),
-        (dumps.message("x", metadata={"deep": nested(800)}), "It is nested too deeply."),
+        (dumps.message("x", metadata={"deep": nested(99)}), "It is nested more than 100 levels deep."),
         (dumps.message("x", attachments=["file-a"]), "Its “attachments” is no list of objects: "),
         (dumps.run("x", status="sleeping"), "Its status “sleeping” is none that a run has."),
         (dumps.run("x", usage={"prompt_tokens": 2**40}), "Its “prompt_tokens” is no number of tokens: "),
@@ -109,6 +109,18 @@ def test_another_object_with_the_same_id_is_refused(load: Import) -> None:
         == ["msg_q: Another message with this id was read before, at dump1.jsonl, line 1; that one was taken."] * 2
     )
     assert [row.preview for row in Message.objects.all()] == ["One"]
+
+
+def test_what_is_nested_less_deeply_is_kept(load: Import) -> None:
+    load(dumps.message("q", attachments=[{"file_id": "file-a", "more": nested(90)}]))
+
+    assert (Message.objects.get().message or {})["attachments"][0]["more"] == nested(90)
+
+
+def test_lists_in_lists_without_end_are_refused(load: Import) -> None:
+    load(nested(900), *GOOD)
+
+    assert [refusal.place[:19] for refusal in load.refused] == ["dump1.jsonl, line 1"]
 
 
 def test_a_long_message_is_kept_whole(load: Import) -> None:

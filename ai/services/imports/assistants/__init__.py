@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ai.services.imports import fields, sources
 from ai.services.imports.assistants import assistants, threads
-from ai.services.imports.assistants.objects import TOO_DEEP, Found, objects
+from ai.services.imports.assistants.objects import Found, objects
 from ai.services.imports.drafts import AssistantDraft, Draft, Json, Refusal, Unusable
 from ai.services.imports.reports import Report
 from ai.services.imports.stages import Stage, Staged
@@ -43,14 +43,13 @@ def _put(stage: Stage, found: Found, report: Report) -> None:
         stage.put(Staged(found.kind, key, place, value), thread=thread)
     except Unusable as error:
         report.refuse(Refusal(found.kind, place, str(error), key))
-    except RecursionError:
-        report.refuse(Refusal(found.kind, place, TOO_DEEP, key))
     report.read += 1
     report.progressed()
 
 
 def _with_places(found: Found, key: str) -> tuple[Json, str]:
     """The object as it can be stored, with the ids of what it was inside; and the id of the thread it belongs to."""
+    fields.require_shallow(found.value)
     value = to_serializable(found.value)
     if found.kind == "step":
         value.setdefault("run_id", found.run_id)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ai.services.imports import fields
 from ai.services.imports.drafts import Json, Refusal, Refuse, Unusable
 
 KINDS = {
@@ -38,7 +39,6 @@ _PREFIXES = {"asst_": "assistant", "thread_": "thread", "msg_": "message", "run_
 _INSIDE = {"thread": ("messages", "runs", "steps", "run_steps", "files"), "run": ("steps", "run_steps")}
 _FLAT = frozenset({"thread_id", "message_id", "role", "text"})
 
-TOO_DEEP = "It is nested too deeply."
 MISSING_THREAD = "The export that made this dump could not read the thread"
 
 
@@ -68,7 +68,7 @@ def objects(value: Any, *, place: str, refuse: Refuse) -> Iterator[Found]:
     try:
         yield from _walk(value, _Around(place), refuse)
     except RecursionError:
-        refuse(Refusal("object", place, TOO_DEEP))
+        refuse(Refusal("object", place, fields.TOO_DEEP))
 
 
 def _walk(value: Any, around: _Around, refuse: Refuse) -> Iterator[Found]:
