@@ -10,6 +10,7 @@ The beginning of the user's last message decides:
     too long                        an answer that is cut off at the model's limit
     fail / too many / break off     an error, a rate limit, a connection that is cut after some words
     recite                          the system prompt
+    look                            how many images the user shows
     count                           how many messages there are, the system prompt aside
     anything else                   the same in its own words
 """
@@ -109,6 +110,11 @@ def _count(turn: Turn) -> Reply:
     return _say(f"There are {sum(each['role'] not in {'system', 'developer'} for each in turn.messages)} messages.")
 
 
+def _look(turn: Turn) -> Reply:
+    asked = [each["content"] for each in turn.messages if each["role"] == "user"][-1]
+    return _say(f"There are {sum(part['type'] == 'image_url' for part in asked)} images.")
+
+
 _DECISIONS: dict[str, Callable[[Turn], Reply | Failure]] = {
     "weather": _weather,
     "think": _weather,
@@ -120,5 +126,6 @@ _DECISIONS: dict[str, Callable[[Turn], Reply | Failure]] = {
     "too many": lambda _: Failure("rate_limit", retry_after=0),
     "break off": lambda _: Reply(chunks=("These ", "are ", "all."), broken="disconnect", broken_after=2),
     "recite": lambda turn: _say(turn.system or "There are no instructions."),
+    "look": _look,
     "count": _count,
 }

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+
 from tests.contract.clients.api import PACK, WEATHER, Api
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 
 
 def instructions_of_a_run_replace_the_assistants(api: Api) -> None:
@@ -101,3 +107,22 @@ def a_schema_is_passed_on(api: Api) -> None:
 
     assert run.status == "completed", run
     assert run.to_dict()["response_format"] == form
+
+
+def images_reach_the_model(api: Api) -> None:
+    file = api.client.files.create(file=("pixel.png", PIXEL), purpose="vision")
+    thread, assistant = api.thread(), api.assistant()
+    message = api.client.beta.threads.messages.create(
+        thread.id,
+        role="user",
+        content=[
+            {"type": "text", "text": "look"},
+            {"type": "image_file", "image_file": {"file_id": file.id, "detail": "low"}},
+            {"type": "image_url", "image_url": {"url": "https://example.com/cat.png"}},
+        ],
+    )
+
+    api.client.beta.threads.runs.create_and_poll(thread_id=thread.id, assistant_id=assistant.id)
+
+    assert [part.type for part in message.content] == ["text", "image_file", "image_url"]
+    assert api.texts(thread.id)[-1] == "There are 2 images."

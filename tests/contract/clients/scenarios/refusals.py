@@ -32,6 +32,16 @@ def a_wrong_key_opens_nothing(api: Api) -> None:
     assert (error["code"], error["type"]) == ("invalid_api_key", "invalid_request_error")
 
 
+def no_key_opens_nothing(api: Api) -> None:
+    error = _refused(
+        openai.AuthenticationError,
+        lambda: api.client.beta.assistants.list(extra_headers={"Authorization": openai.Omit()}),
+    )
+
+    assert error["type"] == "invalid_request_error"
+    assert "API key" in error["message"]
+
+
 def what_is_nowhere_is_not_found(api: Api) -> None:
     threads, assistants = api.client.beta.threads, api.client.beta.assistants
     thread, run = api.thread(), api.run("Hello")
@@ -174,6 +184,17 @@ def parameters_are_checked(api: Api) -> None:
         assert error["type"] == "invalid_request_error", error
         assert str(error["param"] or "").startswith(param), error
         assert error["message"] == text or not text, error
+
+
+def code_is_run_by_models_that_can(api: Api) -> None:
+    thread, assistant = api.thread("Hello"), api.assistant(tools=[{"type": "code_interpreter"}])
+
+    error = _refused(
+        openai.BadRequestError,
+        lambda: api.client.beta.threads.runs.create(thread_id=thread.id, assistant_id=assistant.id),
+    )
+
+    assert "cannot run code" in error["message"], error
 
 
 def an_assistant_that_is_gone_runs_nothing(api: Api) -> None:

@@ -71,6 +71,20 @@ def files_are_added_in_a_batch(api: Api) -> None:
     assert batches.retrieve(batch.id, vector_store_id=store.id) == batch
 
 
+def a_batch_is_cancelled(api: Api) -> None:
+    store = api.client.vector_stores.create()
+    file = api.client.files.create(file=("returns.txt", RETURNS), purpose="assistants")
+    batches = api.client.vector_stores.file_batches
+    batch = batches.create(store.id, file_ids=[file.id])
+
+    cancelled = batches.cancel(batch.id, vector_store_id=store.id)
+
+    # What was read before stays.
+    assert cancelled.status in {"cancelled", "completed"}
+    assert cancelled.file_counts.in_progress == 0
+    assert cancelled.file_counts.total == 1
+
+
 def a_store_begins_with_files(api: Api) -> None:
     file = api.client.files.create(file=("returns.txt", RETURNS), purpose="assistants")
 
