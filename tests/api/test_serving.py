@@ -17,7 +17,7 @@ from django.test import override_settings
 from ai import ids, tenancy
 from ai.api import database
 from ai.exceptions import OutsideTenant
-from ai.models import ChatThread, DataSource, Message, Tenant
+from ai.models import ChatThread, DataSource, Message, Run, Tenant
 from console.asgi import application
 from tests import factories
 from tests.api.calling import make_key
@@ -61,6 +61,26 @@ class TestAtTheSameTime:
         assert thread.message_count == 4
         sequences = [m.sequence async for m in Message.objects.list_thread_messages(thread.pk)]
         assert sequences == [1, 2, 3, 4]
+
+    async def test_a_run_misses_no_message(self, http: httpx2.AsyncClient, tenant: Tenant) -> None:
+        await sync_to_async(factories.language_model)(alias="fast")
+        assistant = (await http.post("assistants", json={"model": "fast"})).json()
+        said = {"role": "user", "content": "x"}
+
+        for _ in range(6):
+            path = f"threads/{(await http.post('threads')).json()['id']}"
+            answers = await asyncio.gather(
+                http.post(f"{path}/messages", json=said),
+                http.post(f"{path}/runs", json={"assistant_id": assistant["id"]}),
+                http.post(f"{path}/messages", json=said),
+                http.post(f"{path}/runs", json={"assistant_id": assistant["id"]}),
+            )
+
+            codes = [answer.status_code for answer in answers]
+            heard = await Run.objects.aget(thread_id=str(ids.parse(path.removeprefix("threads/"))))
+            assert sorted(codes[1::2]) == [200, 400]
+            assert set(codes[::2]) <= {200, 400}
+            assert heard.history_until == codes[::2].count(200)
 
     async def test_tenants_stay_apart(self, http: httpx2.AsyncClient, thread: ChatThread) -> None:
         _, other = await sync_to_async(make_key)(await sync_to_async(factories.tenant)())
