@@ -34,7 +34,8 @@ def form(**values: Any) -> dict[str, Any]:
 
 
 def plain_of(html: str) -> str:
-    return re.findall(r"mc-[A-Za-z0-9_-]{40,}", html)[0]
+    found = re.search(r"mc-[A-Za-z0-9_-]{40,}", html)
+    return found[0] if found else ""
 
 
 def made(tenant: Tenant, **values: Any) -> ApiKey:
@@ -112,12 +113,10 @@ class TestRevoking:
         client, url = operator(tenant, *ALL), f"/admin/ai/apikey/{key.pk}/revoke/"
 
         assert "Revoke this key?" in client.get(url).content.decode()
-        key.refresh_from_db()
-        assert key.revoked_at is None
+        assert ApiKey.objects.filter(revoked_at__isnull=True).count() == 1
         html = client.post(url, follow=True).content.decode()
 
-        key.refresh_from_db()
-        assert key.revoked_at is not None
+        assert ApiKey.objects.filter(revoked_at__isnull=False).count() == 1
         assert "Revoked" in html
         assert "Revoke…" not in html
         assert AuditEntry.objects.filter(action="api_key.revoked").count() == 1

@@ -116,8 +116,8 @@ class TestFollowing:
         client = operator(tenant, *EVERYTHING)
         html = page_of(client, thread)
         key = ids.new()
-        stored = {"id": ids.public("message", key), "role": "assistant", "content": "Let me look."}
-        tools = [
+        stored: dict[str, Any] = {"id": ids.public("message", key), "role": "assistant", "content": "Let me look."}
+        tools: list[dict[str, Any]] = [
             {"role": "assistant", "tool_calls": [CALL]},
             {"role": "tool", "tool_call_id": "call_1", "content": "Lyon"},
         ]

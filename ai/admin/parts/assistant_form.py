@@ -13,7 +13,7 @@ from django.forms.fields import InvalidJSONInput
 from django.utils import timezone
 from unfold import widgets
 
-from ai import ids, tools
+from ai import ids, tenancy, tools
 from ai.admin.parts import tools as shown_tools
 from ai.admin.parts.forms import NONE_REGISTERED, server_choices
 from ai.admin.parts.model_field import AliasField, problem
@@ -168,14 +168,22 @@ class AssistantForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         """A model that there is, and a vector store of the chosen tenant."""
         values: dict[str, Any] = super().clean() or {}
-        if values.get("model") and "model" in self.changed_data:
-            given = values.get("tenant") or self.instance.tenant_id
-            if said := problem(values["model"], tenant_id=UUID(str(given)) if given else None):
-                self.add_error("model", said)
+        model = values.get("model") if "model" in self.changed_data else ""
+        if model and (said := problem(model, tenant_id=self._tenant_id(values))):
+            self.add_error("model", said)
         chosen, tenant = values.get("vector_store"), values.get("tenant")
         if chosen and tenant and not VectorStore.objects.filter(_named(tenant, chosen), tenant_id=tenant).exists():
             self.add_error("vector_store", "This vector store belongs to another tenant.")
         return values
+
+    def _tenant_id(self, values: Mapping[str, Any]) -> UUID | None:
+        """Whose assistant it is: the row's tenant, the chosen one (none yet where that field is wrong), or the only one."""
+        known: UUID | None = self.instance.tenant_id
+        if known is not None:
+            return known
+        if "tenant" in self.fields:
+            return UUID(values["tenant"]) if values.get("tenant") else None
+        return tenancy.get_current_tenant_id()
 
     def apply(self, row: Assistant) -> None:
         """Write tools, what they work on, and settings."""

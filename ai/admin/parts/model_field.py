@@ -52,10 +52,8 @@ def problem(name: str, *, tenant_id: UUID | None = None) -> str:
             model_routes.alias_of(name, tenant_id=tenant_id)
         else:
             llm.spec(name)
-    except InvalidInput:
+    except (InvalidInput, NotFound):
         return (
             f"There is no model “{name}”. Choose a language model, write provider:model, or map this name to a model."
         )
-    except NotFound as error:
-        return error.message
     return ""
