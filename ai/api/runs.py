@@ -180,7 +180,12 @@ def _to_poll(response: HttpResponse) -> HttpResponse:
 
 
 async def _streamed(prepare: Callable[[], Prepared]) -> HttpResponseBase:
-    preparing = asyncio.ensure_future(database.run(prepare))
+
+    def warm_and_prepare() -> Prepared:
+        streams.warm_up()
+        return prepare()
+
+    preparing = asyncio.ensure_future(database.run(warm_and_prepare))
     try:
         work, before = await asyncio.shield(preparing)
     except asyncio.CancelledError:  # the client has left, and the run is held by this process all the same

@@ -48,16 +48,17 @@ def prepare(run: Run, *, at: datetime) -> Work:
     except Exception:
         Runs.objects.release([run], at=at)
         raise
-    with _loading:  # two threads importing the same packages can meet them half loaded
-        warm_up()
+    warm_up()
+    with _loading:
         if work.spec is not None and work.spec.provider not in _known_providers:
             _load_provider(work)
     return work
 
 
 def warm_up() -> None:
-    """Load what every run takes."""
-    from ai.runner import carrier  # noqa: F401 - brings pydantic-ai along
+    """Load what every run takes: seconds the first time, which no run should be held for already."""
+    with _loading:  # two threads importing the same packages can meet them half loaded
+        from ai.runner import carrier  # noqa: F401 - brings pydantic-ai along
 
 
 def _load_provider(work: Work) -> None:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 
 from ai import tenancy
@@ -23,61 +18,17 @@ from ai.services import actors, replays, runs
 from ai.services.replays import Target
 from tests import factories
 from tests.fakes.vendors import Reply, VendorServer
+from tests.runs import processes
+from tests.runs.processes import Process
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(120)]
 
-ROOT = Path(__file__).parents[2]
 REPLAYS = 50
 
 
-class RealWorker:
-    """A Celery worker in a process of its own, on the test's database and a queue in a folder."""
-
-    def __init__(self, home: Path) -> None:
-        self._environment = {
-            **os.environ,
-            "CONSOLE_HOME": str(home),
-            "CELERY_BROKER_URL": os.environ.get("TEST_BROKER_URL", ""),
-            "DJANGO_SETTINGS_MODULE": "console.settings",
-            "DATABASE_URL": database_url(),
-            "AI_SECRETS_KEY": settings.AI_SECRETS_KEY,
-            "PYTHONWARNINGS": "ignore",
-        }
-        self._log = (home / "worker.log").open("ab")
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "celery", "-A", "console", "worker", "--pool=threads", "-c", "4"]
-        command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, env=self._environment, stdout=self._log, stderr=subprocess.STDOUT
-        )
-
-    def end(self, how: int = signal.SIGTERM) -> float:
-        """Send the signal; how many seconds the process took to end."""
-        assert self.process is not None
-        begun = time.monotonic()
-        self.process.send_signal(how)
-        self.process.wait(20)
-        return time.monotonic() - begun
-
-    def close(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.end(signal.SIGKILL)
-        self._log.close()
-
-
-def database_url() -> str:
-    given = connection.settings_dict
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{given['NAME']}"
-    place = f"{given['HOST']}:{given['PORT']}" if given["HOST"] else ""
-    return f"postgresql://{given['USER']}:{given['PASSWORD']}@{place}/{given['NAME']}"
-
-
 @pytest.fixture
-def worker(tmp_path: Path) -> Iterator[RealWorker]:
-    made = RealWorker(tmp_path)
+def worker(tmp_path: Path) -> Iterator[Process]:
+    made = processes.worker(tmp_path)
     yield made
     made.close()
 
@@ -89,11 +40,8 @@ def server() -> Iterator[VendorServer]:
         yield running
 
 
-def until(done: Callable[[], Any], *, seconds: float = 40) -> None:
-    end = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < end, f"not within {seconds} s; {states()}"
-        time.sleep(0.05)
+def until(done: Callable[[], Any]) -> None:
+    processes.until(done, saying=states)
 
 
 def states() -> list[tuple[str, int]]:
@@ -117,7 +65,7 @@ def answers() -> list[Any]:
 
 class TestKilledWorker:
     def test_after_a_restart_every_replay_ends_once(
-        self, tenant: Tenant, server: VendorServer, worker: RealWorker
+        self, tenant: Tenant, server: VendorServer, worker: Process
     ) -> None:
         worker.start()
         job = ask(tenant, server, count=REPLAYS)
@@ -137,7 +85,7 @@ class TestKilledWorker:
         assert (job.status, job.done, job.failed) == ("completed", REPLAYS, 0)
 
     def test_a_worker_told_to_end_gives_its_runs_back(
-        self, tenant: Tenant, server: VendorServer, worker: RealWorker
+        self, tenant: Tenant, server: VendorServer, worker: Process
     ) -> None:
         server.script(Reply(chunks=("never",), first_byte_delay=60))
         worker.start()
@@ -150,7 +98,7 @@ class TestKilledWorker:
         assert states() == [("queued", 0)] * 5
         assert not Worker.objects.exists()
 
-    def test_a_lost_message_loses_nothing(self, tenant: Tenant, server: VendorServer, worker: RealWorker) -> None:
+    def test_a_lost_message_loses_nothing(self, tenant: Tenant, server: VendorServer, worker: Process) -> None:
         ask(tenant, server, count=2)  # the message went to the test's own queue, which nobody reads
 
         worker.start()
@@ -158,7 +106,7 @@ class TestKilledWorker:
 
         assert answers() == [["an answer"]] * 2
 
-    def test_cancel_reaches_another_process(self, tenant: Tenant, server: VendorServer, worker: RealWorker) -> None:
+    def test_cancel_reaches_another_process(self, tenant: Tenant, server: VendorServer, worker: Process) -> None:
         server.script(Reply(chunks=("a",) * 500, chunk_delay=0.05))
         worker.start()
         ask(tenant, server, count=1)
