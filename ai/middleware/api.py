@@ -102,7 +102,7 @@ def _refusal(request: HttpRequest) -> HttpResponseBase | None:
 
 def _length(request: HttpRequest) -> int:
     try:
-        return int(request.META.get("CONTENT_LENGTH") or 0)
+        return int(request.headers.get("content-length") or 0)
     except ValueError:
         return 0
 
