@@ -11,8 +11,8 @@ words are then read and ranked by `ai.models.ranking`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol
 from uuid import UUID
 
 from django.db import connections, models, router
@@ -29,11 +29,22 @@ COMMON = 1000
 #: So many chunks are read and ranked.
 CANDIDATES = 400
 
-#: So many candidates are looked at where a search is for some of the files only.
-MOST_FILTERED = 4000
+#: Where a search is for some of the files only, so many of the best are looked at; are fewer than that left of them, the
+#: chunks of the wanted files are looked at too, whatever they say.
+MOST_FILTERED = 1000
+ENOUGH_FILTERED = 50
 
-Wanted = Callable[[Collection[UUID]], Collection[UUID]]
-"""Which of these store files (by their keys) a search may show."""
+
+class Wanted(Protocol):
+    """Says which files of stores a search may show."""
+
+    def among(self, keys: Collection[UUID]) -> Collection[UUID]:
+        """Which of these, by their keys as store files."""
+        ...
+
+    def first(self, most: int) -> Collection[UUID]:
+        """So many of all."""
+        ...
 
 
 class Hit(NamedTuple):
@@ -129,23 +140,25 @@ class ChunkManager(TenantManager):
         if wanted is None:
             return keys[:CANDIDATES]
         files = dict(self.filter(pk__in=keys[:MOST_FILTERED]).values_list("pk", "store_file_id"))
-        allowed = set(wanted(set(files.values())))
-        kept = [key for key in keys[:MOST_FILTERED] if files.get(key) in allowed]
-        return kept[:CANDIDATES] or self._others(store_ids, [], wanted)
+        allowed = set(wanted.among(set(files.values()))) if files else set()
+        kept = [key for key in keys[:MOST_FILTERED] if files.get(key) in allowed][:CANDIDATES]
+        return kept if len(kept) >= ENOUGH_FILTERED else kept + self._others(store_ids, kept, wanted)
 
     def _others(self, store_ids: Sequence[UUID], known: list[int], wanted: Wanted | None) -> list[int]:
         """Chunks that the words did not give, as many as are wanting to `CANDIDATES`."""
-        rows = self.filter(vector_store_id__in=store_ids)
-        if wanted is not None:
-            files = set(rows.order_by().values_list("store_file_id", flat=True).distinct())
-            rows = rows.filter(store_file_id__in=list(wanted(files))[:CANDIDATES])
+        if wanted is None:
+            rows = self.filter(vector_store_id__in=store_ids)
+        else:
+            # Without the stores in the query: SQLite would walk through all that they hold.
+            rows = self.filter(store_file_id__in=list(wanted.first(CANDIDATES)))
         keys = rows.order_by("pk").values_list("pk", flat=True)[: CANDIDATES + len(known)]
         there = set(known)
         return [key for key in keys if key not in there][: CANDIDATES - len(known)]
 
 
 def _best(found: dict[int, float]) -> list[int]:
-    return sorted(found, key=lambda key: (-found[key], key))
+    """The keys with the highest values first; of equal ones, what was found first."""
+    return sorted(found, key=found.__getitem__, reverse=True)
 
 
 def _weight(word: Sought, keys: list[int], bound: int, among: int) -> Weight:

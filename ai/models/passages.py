@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from ai.models.chunks import Chunk, Hit, Wanted
+from django.db.models import TextField
+from django.db.models.functions import Cast
+from pydantic_core import from_json
+
+from ai.models.chunks import Chunk, Hit
 from ai.models.data_sources import DataSource
 from ai.models.vector_stores import StoreFileStatus, VectorStoreFile
 from ai.stores.filters import Matches
@@ -46,7 +51,7 @@ def find(
         matches: whether files with such attributes may be shown.
         threshold: passages with a lower score are left out.
     """
-    wanted = _wanted(matches) if matches else None
+    wanted = _Passing(store_ids, matches) if matches else None
     best: dict[int, Hit] = {}
     for question in questions:
         for hit in Chunk.objects.search(store_ids, question.text, most=most, wanted=wanted, vector=question.vector):
@@ -56,16 +61,30 @@ def find(
     return _passages([hit for hit in hits if hit.score >= threshold][:most])
 
 
-def _wanted(matches: Matches) -> Wanted:
-    def wanted(keys: Collection[UUID]) -> list[UUID]:
-        found: list[UUID] = []
-        ordered = sorted(keys)
-        for start in range(0, len(ordered), 500):
-            rows = VectorStoreFile.objects.filter(pk__in=ordered[start : start + 500])
-            found += [key for key, attributes in rows.values_list("pk", "attributes") if matches(attributes or {})]
-        return found
+class _Passing:
+    """The files of stores whose attributes pass."""
 
-    return wanted
+    def __init__(self, store_ids: Sequence[UUID], matches: Matches) -> None:
+        files = VectorStoreFile.objects.filter(vector_store_id__in=store_ids).order_by()
+        # As texts: many files have the same attributes, and turning rows into objects is most of the work.
+        self._files = files.annotate(key=Cast("pk", TextField()), said=Cast("attributes", TextField()))
+        self._matches = matches
+        self._known: dict[str, bool] = {}
+
+    def among(self, keys: Collection[UUID]) -> set[UUID]:
+        """Which of these pass."""
+        return set(self._passing(self._files.filter(pk__in=list(keys))))
+
+    def first(self, most: int) -> list[UUID]:
+        """So many that pass."""
+        return list(islice(self._passing(self._files), most))
+
+    def _passing(self, files: Any) -> Iterator[UUID]:
+        for key, said in files.values_list("key", "said").iterator():
+            if said not in self._known:
+                self._known[said] = self._matches(from_json(said) or {})
+            if self._known[said]:
+                yield UUID(key)
 
 
 def _passages(hits: list[Hit]) -> list[Passage]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -194,8 +196,21 @@ class TestScope:
         store = add(tenant, *[f"parcel {number}" for number in range(20)])
         last = Chunk.objects.get(text="parcel 19").store_file_id
 
-        assert found(store, "parcel", wanted=lambda keys: keys & {last}) == ["parcel 19"]
-        assert found(store, "parcel", wanted=lambda _: []) == []
+        assert found(store, "parcel", wanted=Only(last)) == ["parcel 19"]
+        assert found(store, "parcel", wanted=Only()) == []
+
+
+class Only:
+    """Wants these files."""
+
+    def __init__(self, *keys: UUID) -> None:
+        self.keys = set(keys)
+
+    def among(self, keys: Collection[UUID]) -> set[UUID]:
+        return self.keys & set(keys)
+
+    def first(self, most: int) -> list[UUID]:
+        return list(self.keys)[:most]
 
 
 class TestVectors:
