@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import load, pages, replays, runner, search, startup, streams
+from tests.benchmarks import file_search, load, pages, replays, runner, search, startup, streams
 from tests.benchmarks.measures import HEADER, Measure
 from tests.benchmarks.places import Places, say
 
@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[Places], list[Measure]]] = {
     "streams": streams.run,
     "load": load.run,
     "search": search.run,
+    "file_search": file_search.run,
     "pages": pages.run,
 }
 NEEDED_BYTES = 6 * 1024**3
