@@ -261,8 +261,8 @@ def test_whatever_happens_no_run_is_in_an_illegal_state(machine: type[Machine]) 
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=30,
-            stateful_step_count=30,
+            max_examples=25,
+            stateful_step_count=25,
             deadline=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),
