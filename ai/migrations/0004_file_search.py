@@ -1,7 +1,7 @@
 """The full-text index over chunks: FTS5 kept by triggers on SQLite, a generated tsvector with a GIN index on PostgreSQL.
 
-Each chunk is indexed with its words (see `ai.models.stems`) and, as a label, its vector store's id, so that a search reads
-the entries of one store.
+Each chunk is indexed with its words (see `ai.models.stems`) and its vector store's id, so that a search reads the entries of
+one store: on SQLite the store is a label, on PostgreSQL the end of its id is a part of each word.
 """
 
 from typing import Any
@@ -31,10 +31,11 @@ SQLITE_BACK = (
     "DROP TABLE ai_chunk_fts",
     "DROP VIEW ai_chunk_source",
 )
+_STORE = "right(replace(vector_store_id::text, '-', ''), 12)"
 POSTGRESQL = (
-    """ALTER TABLE ai_chunk ADD COLUMN vector tsvector GENERATED ALWAYS AS (
-        array_to_tsvector(ARRAY['=' || replace(vector_store_id::text, '-', '')])
-        || to_tsvector('simple'::regconfig, words)
+    # Each word with the store in front of it: the entries of a word in one store are a list of their own.
+    f"""ALTER TABLE ai_chunk ADD COLUMN vector tsvector GENERATED ALWAYS AS (
+        array_to_tsvector(string_to_array({_STORE} || replace(words, ' ', ' ' || {_STORE}), ' '))
     ) STORED""",
     "CREATE INDEX ai_chunk_vector ON ai_chunk USING gin (vector)",
 )

@@ -1,8 +1,8 @@
 """Chunks: the pieces of files in vector stores, and the search in them.
 
 The full-text index is made by migration `0004_file_search`: an FTS5 table kept by triggers on SQLite, a generated `tsvector`
-column with a GIN index on PostgreSQL. Both hold the chunk's vector store as a label, so that a search reads the entries of
-the store it asks for and no others, however many there are.
+column with a GIN index on PostgreSQL. Both know the chunk's vector store, so that a search reads the entries of the store it asks
+for and no others, however many there are.
 
 A question's words need not all be found. The index gives, for each word, the chunks that hold it, up to a bound; whatever
 is in more of them ("the", "how") says little and is passed over while there are rarer words. The chunks with the rarest
@@ -103,7 +103,7 @@ class ChunkManager(TenantManager):
         candidates, weights = self._candidates(store_ids, words, wanted)
         if vector is not None and len(candidates) < CANDIDATES:
             candidates += self._others(store_ids, candidates, wanted)
-        chunks = self.filter(pk__in=candidates)
+        chunks = self.filter(pk__in=candidates, vector_store_id__in=store_ids)
         found = ranking.scores(dict(chunks.values_list("pk", "words")), weights)
         if vector is not None:
             kept = chunks.filter(embedding__isnull=False).values_list("pk", "embedding")
@@ -168,6 +168,11 @@ def _weight(word: Sought, keys: list[int], bound: int, among: int) -> Weight:
     return Weight(word, ranking.rarity(len(keys), among), frozenset(keys))
 
 
+#: On PostgreSQL, so much of a store's id is in front of its words. Stores that share it would see each other's candidates,
+#: and still show none of them.
+STORE_DIGITS = 12
+
+
 class _Index:
     """The full-text index, seen from some stores."""
 
@@ -212,19 +217,23 @@ class _Index:
     def _postgresql(self, asked: Sequence[Sequence[Sought]], most: int) -> list[list[int]]:
         # The planner knows nothing of the words here and takes the index. Told a common one, it would read the table.
         sql = (
-            "SELECT array(SELECT id FROM ai_chunk WHERE vector @@ (asked.stores::tsquery && "
-            "to_tsquery('simple', asked.words)) LIMIT %s) FROM unnest(%s::text[], %s::text[]) "
-            "WITH ORDINALITY AS asked(stores, words, place) ORDER BY place"
+            "SELECT array(SELECT id FROM ai_chunk WHERE vector @@ asked.words::tsquery LIMIT %s) "
+            "FROM unnest(%s::text[]) WITH ORDINALITY AS asked(words, place) ORDER BY place"
         )
-        stores = "(" + " | ".join(f"'={store}'" for store in self._stores) + ")"
-        words = [" & ".join(map(_postgresql_word, each)) for each in asked]
         with self._connection.cursor() as cursor:
-            cursor.execute(sql, [most, [stores] * len(words), words])
+            cursor.execute(sql, [most, [self._tsquery(words) for words in asked]])
             return [keys for (keys,) in cursor.fetchall()]
 
+    def _tsquery(self, words: Sequence[Sought]) -> str:
+        """The query in PostgreSQL's language. There are no places in its index: a phrase's words are somewhere in a chunk."""
+        return " | ".join(
+            f"({' & '.join(_lexeme(store, part, word) for word in words for part in word.words)})"
+            for store in self._stores
+        )
 
-def _postgresql_word(word: Sought) -> str:
-    return "(" + " <-> ".join(f"'{each}'" for each in word.words) + (":*)" if word.is_beginning else ")")
+
+def _lexeme(store: str, part: str, word: Sought) -> str:
+    return f"'{store[-STORE_DIGITS:]}{part}'{':*' if word.is_beginning else ''}"
 
 
 class Chunk(models.Model):
