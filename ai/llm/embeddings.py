@@ -52,7 +52,9 @@ async def embed(model_spec: ModelSpec, texts: Sequence[str], *, is_query: bool =
             except Exception as error:
                 raise errors.translate(error) from error
             if len(result.embeddings) != len(part):
-                raise ModelError(f"{model_spec.alias!r} gave {len(result.embeddings)} embeddings for {len(part)} texts.")
+                raise ModelError(
+                    f"{model_spec.alias!r} gave {len(result.embeddings)} embeddings for {len(part)} texts."
+                )
             found += [list(vector) for vector in result.embeddings]
         return found
     finally:

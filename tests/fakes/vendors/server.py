@@ -177,7 +177,9 @@ class _Connection(asyncio.Protocol):
         vendor = wire.VENDORS.get(request.vendor)
         if vendor is not None and request.path.partition("?")[0].endswith("/embeddings"):
             failure = self._server.embeddings_fail
-            self._send(*(vendor.refusal(failure, request) if failure else (200, {}, wire.embedded(request.json))), request)
+            self._send(
+                *(vendor.refusal(failure, request) if failure else (200, {}, wire.embedded(request.json))), request
+            )
             return
         if vendor is None or request.method != "POST" or not vendor.accepts(request):
             self._send(404, {}, b'{"error":{"message":"There is no such path here."}}', request)
