@@ -16,7 +16,7 @@ from ai import tenancy
 from ai.api import bodies, database, errors, limits
 from ai.exceptions import RateLimited, Unauthenticated
 from ai.models import ApiKey
-from ai.services import actors, permissions
+from ai.services import actors, permissions, streams
 
 Run = Callable[..., Awaitable[HttpResponseBase]]
 
@@ -52,6 +52,7 @@ def guarded(run: Run) -> Run:
             response: HttpResponseBase = errors.answer(request, error)
             return _with(response, error.headers) if isinstance(error, RateLimited) else response
         request.auth = found  # type: ignore[attr-defined]
+        streams.expect()
         with tenancy.scope(found.tenant_id):
             response = await run(request, *args, **kwargs)
         # What is streamed was found here; its parts ask the database for nothing more.

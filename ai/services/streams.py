@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Clock = Callable[[], datetime]
 
 _loading = Lock()
+_expected = Event()
 _known_providers: set[str] = set()
 
 

@@ -125,11 +125,11 @@ class TestMarkdown:
     )
     def test_takes_no_pathological_time(self, piece: str) -> None:
         text = (piece * 20_000)[: rendering.SHOWN_CHARACTERS]
-        begun = time.perf_counter()
+        begun = time.process_time()  # what it costs, however busy the machine is
 
         rendering.markdown(text)
 
-        assert time.perf_counter() - begun < 3
+        assert time.process_time() - begun < 3
 
 
 class TestVisible:
