@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
-from threading import Event, Lock
+from importlib import import_module
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -60,6 +61,22 @@ def warm_up() -> None:
     """Load what every run takes: seconds the first time, which no run should be held for already."""
     with _loading:  # two threads importing the same packages can meet them half loaded
         from ai.runner import carrier  # noqa: F401 - brings pydantic-ai along
+
+
+def expect() -> None:
+    """Somebody uses the API: load what streams take before the first one is asked for. Returns at once, and does it once.
+
+    A process that serves pages alone never needs it, and stays small.
+    """
+    if not _expected.is_set():
+        _expected.set()
+        Thread(target=_load, name="ai-warm-up", daemon=True).start()
+
+
+def _load() -> None:
+    warm_up()
+    with _loading:
+        import_module("pydantic_ai.models.openai")  # the SDK of most servers
 
 
 def _load_provider(work: Work) -> None:
