@@ -23,11 +23,15 @@ from ai.models.questions import Sought, sought
 from ai.models.ranking import Weight
 from ai.models.stems import stems
 
-#: A word that more of a search's chunks hold than this, and than a twentieth of them, is a common one.
+#: A word that more of a search's chunks hold is a common one.
 COMMON = 1000
 
-#: So many chunks are read and ranked.
-CANDIDATES = 400
+#: Chunks are counted up to here: what a word says hardly changes beyond.
+COUNTED = 20_000
+
+#: So many chunks are read and ranked: by their words, and where there is an embedding, also by their vectors.
+CANDIDATES = 200
+COMPARED = 400
 
 #: Where a search is for some of the files only, so many of the best are looked at; are fewer than that left of them, the
 #: chunks of the wanted files are looked at too, whatever they say.
@@ -93,67 +97,64 @@ class ChunkManager(TenantManager):
         Args:
             wanted: lets a search show some of the files only.
             vector: the question's embedding. The order is then a fusion of the words' and the vectors', over the candidates
-                that the words give; a store with fewer chunks than `CANDIDATES` is compared whole.
+                that the words give; a store with fewer chunks than `COMPARED` is compared whole.
 
         A question without a letter or digit finds nothing, unless it has a vector.
         """
         if not store_ids or most < 1:
             return []
-        words = sought(question)
-        candidates, weights = self._candidates(store_ids, words, wanted)
-        if vector is not None and len(candidates) < CANDIDATES:
-            candidates += self._others(store_ids, candidates, wanted)
+        enough = CANDIDATES if vector is None else COMPARED
+        candidates, weights = self._candidates(store_ids, sought(question), wanted, enough)
+        if vector is not None and len(candidates) < enough:
+            candidates += self._others(store_ids, candidates, wanted, enough)
         chunks = self.filter(pk__in=candidates, vector_store_id__in=store_ids)
-        found = ranking.scores(dict(chunks.values_list("pk", "words")), weights)
+        found = ranking.scores(dict(chunks.order_by().values_list("pk", "words")), weights)
         if vector is not None:
-            kept = chunks.filter(embedding__isnull=False).values_list("pk", "embedding")
+            kept = chunks.filter(embedding__isnull=False).order_by().values_list("pk", "embedding")
             found = ranking.fused(_best(found), vectors.nearest(dict(kept), vector))
         best = _best(found)[:most]
-        rows = self.filter(pk__in=best).values_list("pk", "store_file_id", "text")
+        rows = self.filter(pk__in=best).order_by().values_list("pk", "store_file_id", "text")
         shown = {key: Hit(key, file, text, found[key]) for key, file, text in rows}
         return [shown[key] for key in best if key in shown]
 
     def _candidates(
-        self, store_ids: Sequence[UUID], words: list[Sought], wanted: Wanted | None
+        self, store_ids: Sequence[UUID], words: list[Sought], wanted: Wanted | None, enough: int
     ) -> tuple[list[int], list[Weight]]:
         """The chunks worth reading, the most promising first, and what each word says."""
         if not words:
             return [], []
         # Of these stores only, so of these tenants only; with the tenant in the query it would be no matter of the index.
-        among = self.model._base_manager.filter(vector_store_id__in=store_ids).count()
-        bound = max(COMMON, among // 20)
+        among = self.model._base_manager.filter(vector_store_id__in=store_ids).order_by()[:COUNTED].count()
         index = _Index(connections[router.db_for_read(self.model)], store_ids)
-        lists = dict(zip(words, index.holding([[word] for word in words], most=bound + 1), strict=True))
-        weights = [_weight(word, keys, bound, among) for word, keys in lists.items() if keys]
+        lists = zip(words, index.holding([[word] for word in words], most=COMMON + 1), strict=True)
+        weights = [_weight(word, keys, among) for word, keys in lists if keys]
         said: dict[int, float] = {}
         for weight in weights:
             for key in weight.holders or ():
                 said[key] = said.get(key, 0.0) + weight.rarity
-        common = [weight.word for weight in weights if weight.holders is None]
-        for keys in index.together(common, enough=CANDIDATES) if len(said) < CANDIDATES else ():
-            for key in keys:
-                said.setdefault(key, 0.0)
-        return self._allowed(_best(said), store_ids, wanted), weights
+        index.add_common(said, weights, enough=enough)
+        return self._allowed(_best(said), store_ids, wanted, enough), weights
 
-    def _allowed(self, keys: list[int], store_ids: Sequence[UUID], wanted: Wanted | None) -> list[int]:
+    def _allowed(self, keys: list[int], store_ids: Sequence[UUID], wanted: Wanted | None, enough: int) -> list[int]:
         """The first of the candidates that are of wanted files."""
         if wanted is None:
-            return keys[:CANDIDATES]
-        files = dict(self.filter(pk__in=keys[:MOST_FILTERED]).values_list("pk", "store_file_id"))
+            return keys[:enough]
+        looked_at = self.filter(pk__in=keys[:MOST_FILTERED]).order_by()
+        files = dict(looked_at.values_list("pk", "store_file_id"))
         allowed = set(wanted.among(set(files.values()))) if files else set()
-        kept = [key for key in keys[:MOST_FILTERED] if files.get(key) in allowed][:CANDIDATES]
-        return kept if len(kept) >= ENOUGH_FILTERED else kept + self._others(store_ids, kept, wanted)
+        kept = [key for key in keys[:MOST_FILTERED] if files.get(key) in allowed][:enough]
+        return kept if len(kept) >= ENOUGH_FILTERED else kept + self._others(store_ids, kept, wanted, enough)
 
-    def _others(self, store_ids: Sequence[UUID], known: list[int], wanted: Wanted | None) -> list[int]:
-        """Chunks that the words did not give, as many as are wanting to `CANDIDATES`."""
+    def _others(self, store_ids: Sequence[UUID], known: list[int], wanted: Wanted | None, enough: int) -> list[int]:
+        """Chunks that the words did not give, as many as are wanting to `enough`."""
         if wanted is None:
             rows = self.filter(vector_store_id__in=store_ids)
         else:
             # Without the stores in the query: SQLite would walk through all that they hold.
-            rows = self.filter(store_file_id__in=list(wanted.first(CANDIDATES)))
-        keys = rows.order_by("pk").values_list("pk", flat=True)[: CANDIDATES + len(known)]
+            rows = self.filter(store_file_id__in=list(wanted.first(enough)))
+        keys = rows.order_by("pk").values_list("pk", flat=True)[: enough + len(known)]
         there = set(known)
-        return [key for key in keys if key not in there][: CANDIDATES - len(known)]
+        return [key for key in keys if key not in there][: enough - len(known)]
 
 
 def _best(found: dict[int, float]) -> list[int]:
@@ -161,10 +162,10 @@ def _best(found: dict[int, float]) -> list[int]:
     return sorted(found, key=found.__getitem__, reverse=True)
 
 
-def _weight(word: Sought, keys: list[int], bound: int, among: int) -> Weight:
+def _weight(word: Sought, keys: list[int], among: int) -> Weight:
     """What a word says; of a common one it is not known how many chunks hold it: half of them, as a guess."""
-    if len(keys) > bound:
-        return Weight(word, ranking.rarity(max(bound, among // 2), among), None)
+    if len(keys) > COMMON:
+        return Weight(word, ranking.rarity(max(COMMON, among // 2), among), None)
     return Weight(word, ranking.rarity(len(keys), among), frozenset(keys))
 
 
@@ -180,22 +181,36 @@ class _Index:
         self._connection = connection
         self._stores = sorted(store_id.hex for store_id in store_ids)
 
-    def holding(self, asked: Sequence[Sequence[Sought]], *, most: int) -> list[list[int]]:
-        """For each list of words, up to `most` chunks that hold all of them."""
+    def holding(
+        self, asked: Sequence[Sequence[Sought]], *, most: int, any_of: Sequence[Sought] = ()
+    ) -> list[list[int]]:
+        """For each list of words, up to `most` chunks that hold all of them, and one of `any_of` if there are any."""
         if self._connection.vendor == "postgresql":
-            return self._postgresql(asked, most)
+            return self._postgresql([self._tsquery(words, any_of) for words in asked], most)
         found = []
         with self._connection.cursor() as cursor:
             for words in asked:
                 sql = "SELECT rowid FROM ai_chunk_fts WHERE ai_chunk_fts MATCH %s LIMIT %s"
-                cursor.execute(sql, [self._match(words), most])
+                cursor.execute(sql, [self._match(words, any_of), most])
                 found.append([key for (key,) in cursor.fetchall()])
         return found
 
-    def together(self, words: list[Sought], *, enough: int) -> Iterable[list[int]]:
+    def add_common(self, said: dict[int, float], weights: Sequence[Weight], *, enough: int) -> None:
+        """Let common words count too: where rarer ones gave too many candidates, to choose, else to find more."""
+        common = [weight for weight in weights if weight.holders is None]
+        rare = [weight.word for weight in weights if weight.holders is not None]
+        if len(said) > enough:
+            lists = self.holding([[weight.word] for weight in common], most=COMMON, any_of=rare)
+            for weight, keys in zip(common, lists, strict=True):
+                for key in keys:
+                    said[key] = said.get(key, 0.0) + weight.rarity
+        elif common:
+            for keys in self._together([weight.word for weight in common], enough=enough - len(said)):
+                for key in keys:
+                    said.setdefault(key, 0.0)
+
+    def _together(self, words: list[Sought], *, enough: int) -> Iterable[list[int]]:
         """Chunks that hold all of these common words; then, until there are enough, all but one; then any."""
-        if not words:
-            return
         seen = 0
         rounds = [[words]]
         if len(words) > 1:
@@ -208,32 +223,43 @@ class _Index:
             if seen >= enough:
                 return
 
-    def _match(self, words: Sequence[Sought]) -> str:
+    def _match(self, words: Sequence[Sought], any_of: Sequence[Sought]) -> str:
         """The query in FTS5's language. Nothing but letters, digits and marks is inside the quotes."""
         stores = " OR ".join(f'"{store}"' for store in self._stores)
-        phrases = (f'"{" ".join(word.words)}"{" *" if word.is_beginning else ""}' for word in words)
-        return f"store : ({stores}) AND words : ({' AND '.join(phrases)})"
+        wanted = [_phrase(word) for word in words]
+        if any_of:
+            wanted.append(f"({' OR '.join(map(_phrase, any_of))})")
+        return f"store : ({stores}) AND words : ({' AND '.join(wanted)})"
 
-    def _postgresql(self, asked: Sequence[Sequence[Sought]], most: int) -> list[list[int]]:
+    def _postgresql(self, queries: list[str], most: int) -> list[list[int]]:
         # The planner knows nothing of the words here and takes the index. Told a common one, it would read the table.
         sql = (
             "SELECT array(SELECT id FROM ai_chunk WHERE vector @@ asked.words::tsquery LIMIT %s) "
             "FROM unnest(%s::text[]) WITH ORDINALITY AS asked(words, place) ORDER BY place"
         )
         with self._connection.cursor() as cursor:
-            cursor.execute(sql, [most, [self._tsquery(words) for words in asked]])
+            cursor.execute(sql, [most, queries])
             return [keys for (keys,) in cursor.fetchall()]
 
-    def _tsquery(self, words: Sequence[Sought]) -> str:
+    def _tsquery(self, words: Sequence[Sought], any_of: Sequence[Sought]) -> str:
         """The query in PostgreSQL's language. There are no places in its index: a phrase's words are somewhere in a chunk."""
-        return " | ".join(
-            f"({' & '.join(_lexeme(store, part, word) for word in words for part in word.words)})"
-            for store in self._stores
-        )
+        return " | ".join(f"({_tsquery_of(store[-STORE_DIGITS:], words, any_of)})" for store in self._stores)
 
 
-def _lexeme(store: str, part: str, word: Sought) -> str:
-    return f"'{store[-STORE_DIGITS:]}{part}'{':*' if word.is_beginning else ''}"
+def _phrase(word: Sought) -> str:
+    return f'"{" ".join(word.words)}"{" *" if word.is_beginning else ""}'
+
+
+def _tsquery_of(store: str, words: Sequence[Sought], any_of: Sequence[Sought]) -> str:
+    wanted = [_lexemes(store, word) for word in words]
+    if any_of:
+        wanted.append(f"({' | '.join(_lexemes(store, word) for word in any_of)})")
+    return " & ".join(wanted)
+
+
+def _lexemes(store: str, word: Sought) -> str:
+    beginning = ":*" if word.is_beginning else ""
+    return "(" + " & ".join(f"'{store}{part}'{beginning}" for part in word.words) + ")"
 
 
 class Chunk(models.Model):

@@ -89,9 +89,12 @@ class _Passing:
 
 def _passages(hits: list[Hit]) -> list[Passage]:
     rows = VectorStoreFile.objects.filter(pk__in={hit.store_file_id for hit in hits}, status=StoreFileStatus.COMPLETED)
-    files = {key: (file_id, attributes) for key, file_id, attributes in rows.values_list("pk", "file_id", "attributes")}
+    files = {
+        key: (file_id, attributes)
+        for key, file_id, attributes in rows.order_by().values_list("pk", "file_id", "attributes")
+    }
     known = DataSource.objects.filter(file_id__in={file_id for file_id, _ in files.values()})
-    names = dict(known.values_list("file_id", "name"))
+    names = dict(known.order_by().values_list("file_id", "name"))
     passages = []
     for hit in hits:
         if hit.store_file_id in files:
