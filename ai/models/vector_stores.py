@@ -46,11 +46,11 @@ class VectorStoreManager(TenantManager.from_queryset(VectorStoreQuerySet)):  # t
         store.expires_at = store.expiry(at)
         store.save(update_fields=[*values, "modified", "last_active_at", "expires_at"])
 
-    def touch(self, store_ids: Iterable[UUID], *, at: datetime) -> None:
+    def touch(self, stores: Iterable[VectorStore], *, at: datetime) -> None:
         """Note that living stores are used, which puts off their expiry; at most once a minute each."""
-        quiet = Q(last_active_at__isnull=True) | Q(last_active_at__lt=at - TOUCH_EVERY)
-        for store in self.alive(at).filter(quiet, pk__in=list(store_ids)):
-            self.alive(at).filter(pk=store.pk).update(last_active_at=at, expires_at=store.expiry(at))
+        for store in stores:
+            if store.last_active_at is None or store.last_active_at < at - TOUCH_EVERY:
+                self.alive(at).filter(pk=store.pk).update(last_active_at=at, expires_at=store.expiry(at))
 
     def use(self, store_id: UUID, *, usage_bytes: int) -> None:
         """Count bytes that were added to a store, or with a minus taken from it."""

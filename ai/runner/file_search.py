@@ -137,10 +137,9 @@ class FileSearch:
     def _find(self, questions: Sequence[Question]) -> list[Passage]:
         with self._scope():
             at = self._now()
-            alive = VectorStore.objects.alive(at).filter(pk__in=self._store_ids)
-            stores = list(alive.order_by("pk").values_list("pk", flat=True))
+            stores = list(VectorStore.objects.alive(at).filter(pk__in=self._store_ids).order_by("pk"))
             VectorStore.objects.touch(stores, at=at)
-            return find(stores, questions, most=self._most, threshold=self._threshold)
+            return find([store.pk for store in stores], questions, most=self._most, threshold=self._threshold)
 
     def _scope(self) -> AbstractContextManager[Any]:
         return tenancy.scope(self._tenant_id) if self._tenant_id else nullcontext()

@@ -84,7 +84,7 @@ def _insert(
         for place, each in enumerate(given)
     ]
     VectorStoreFile.objects.add(rows)
-    VectorStore.objects.touch([store.pk], at=at)
+    VectorStore.objects.touch([store], at=at)
     audit.record("vector_store.files_added", target=store, by=by, at=at, files=file_ids[:100], count=len(rows))
     if len(rows) == 1:
         dispatch.read_file(store_file_id=rows[0].pk)
@@ -141,7 +141,7 @@ def remove(*, store_id: UUID, file_id: str, by: Any, at: datetime) -> None:
     permissions.require(by, "ai.change_vectorstore")
     store, file = vector_stores.of_id(store_id), of_id(store_id, file_id)
     VectorStoreFile.objects.remove(store_id, [file_id])
-    VectorStore.objects.touch([store_id], at=at)
+    VectorStore.objects.touch([store], at=at)
     audit.record("vector_store.file_removed", target=store, by=by, at=at, file=file_id)
     if file.batch_id:
         VectorStoreBatch.objects.settle(file.batch_id, at=at)

@@ -135,7 +135,7 @@ def search(
     options = ranking_options or {}
     questions = embeddings.questions(asked, words_only=options.get("ranker") == "none")
     if is_use:
-        VectorStore.objects.touch([store.pk], at=at)
+        VectorStore.objects.touch([store], at=at)
     return find(
         [store.pk],
         questions,
