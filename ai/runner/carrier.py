@@ -208,7 +208,7 @@ class Carrier:
             runner.cancel()
         except results.AWAY:
             log.warning("The database is away; run %s is written when it ends.", work.run.pk, exc_info=True)
-            await _in_database(_disconnect)
+            await _in_database(_mend)
         except Exception:  # the end of the run tries once more, and tells
             log.exception("What run %s has done so far cannot be stored.", work.run.pk)
 
@@ -254,7 +254,7 @@ class Carrier:
                 written = await _in_database(lambda: results.write(batch, at=self._now()))
             except results.AWAY:
                 log.warning("The database is away; %d results wait.", len(batch), exc_info=True)
-                await _in_database(_disconnect)
+                await _in_database(_mend)
                 await asyncio.sleep(0.2 * 2**attempt)
             else:
                 self.ended += len(written)
@@ -273,10 +273,11 @@ class Carrier:
             if held:
                 try:
                     cancelled, lost = await _in_database(self._look_at, held, due)
-                except Exception:  # above all: the database is away
+                except Exception as error:  # above all: the database is away
                     log.warning("Leases are not renewed; the next try is soon.", exc_info=True)
-                    with suppress(Exception):
-                        await _in_database(_disconnect)
+                    if isinstance(error, results.AWAY):
+                        with suppress(Exception):
+                            await _in_database(_mend)
                     continue
                 renewed = _time() if due else renewed
                 for key in cancelled | lost:
@@ -336,7 +337,7 @@ async def hand_over(*, now: Callable[[], datetime]) -> None:
     await carrier.close()
     with tenancy.everything(reason="handing streamed runs over"):
         await _in_database(lambda: Run.objects.release(runs, at=now()))
-        await _in_database(_disconnect)
+        await _in_database(lambda: connection.close())
     await llm.aclose()
 
 
@@ -349,9 +350,9 @@ def _time() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _disconnect() -> None:
+def _mend() -> None:
     """Leave a broken connection; the next query makes a new one. (Looked up here: each thread has its own.)"""
-    connection.close()
+    connection.close_if_unusable_or_obsolete()
 
 
 async def _in_database(function: Callable[..., Any], *arguments: Any) -> Any:
