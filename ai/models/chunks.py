@@ -27,7 +27,7 @@ from ai.models.stems import stems
 COMMON = 1000
 
 #: Chunks are counted up to here: what a word says hardly changes beyond.
-COUNTED = 20_000
+COUNTED = 10_000
 
 #: So many chunks are read and ranked: by their words, and where there is an embedding, also by their vectors.
 CANDIDATES = 200

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ai.models.stems import stems
 
 #: No question is expensive because it is long: so many words of it count, in their order.
-MOST_WORDS = 24
+MOST_WORDS = 16
 QUESTION_CHARACTERS = 4000
 PHRASE_WORDS = 8
 
