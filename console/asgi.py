@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
+from importlib import import_module
 from typing import Any
 
 from django.core.asgi import get_asgi_application
@@ -29,9 +31,11 @@ async def application(scope: MutableMapping[str, Any], receive: Receive, send: S
 async def _live(receive: Receive, send: Send) -> None:
     from django.utils import timezone
 
+    from ai.middleware.api import URLS
     from ai.services import streams
 
     await receive()
+    await asyncio.to_thread(import_module, URLS)  # or the first request would wait for it
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await streams.shut_down(now=timezone.now)

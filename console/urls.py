@@ -1,11 +1,9 @@
-"""Where each door of the console is."""
+"""Where each door of the console is; that of the API is a middleware."""
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, path
 from django.views.generic import RedirectView
-
-from ai.api.urls import api
 
 
 def palette(request: HttpRequest) -> HttpResponse:
@@ -21,5 +19,4 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # Before the admin's own, which keeps what it found for five minutes.
     path("admin/search/", palette),
     path("admin/", admin.site.urls),
-    path("v1/", api.urls),
 ]

@@ -1,4 +1,4 @@
-"""The API: `path("v1/", ai.api.urls.api.urls)` mounts it, `ai.middleware.api.ApiMiddleware` answers for it."""
+"""The API below `/v1/`: `ai.middleware.api.ApiMiddleware` answers for it, and no other URLs need to include it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import path, reverse
 from ninja import NinjaAPI, Swagger
 from ninja.errors import ValidationErrorContext
 from ninja.openapi.schema import OpenAPISchema
@@ -48,6 +49,10 @@ class AssistantsAPI(NinjaAPI):
     def on_exception(self, request: HttpRequest, exc: Any) -> HttpResponse:
         """Every error has an answer."""
         return errors.answer(request, exc)
+
+    def get_root_path(self, path_params: dict[str, Any]) -> str:
+        """Where the API is; it may be asked outside of a request for it, where Django has other URLs."""
+        return reverse(f"{self.urls_namespace}:api-root", __name__, kwargs=path_params)
 
     def get_openapi_schema(self, **_: Any) -> OpenAPISchema:
         """The OpenAPI document, made once."""
@@ -99,3 +104,5 @@ for _prefix, _router in (
     ("/models", models.router),
 ):
     api.add_router(_prefix, _router)
+
+urlpatterns = [path("v1/", api.urls)]

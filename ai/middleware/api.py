@@ -1,6 +1,7 @@
 """Answers requests for the API by itself: no session, no login, no page stands between a client and its view.
 
-It goes near the top of `MIDDLEWARE`. Each middleware that it passes by would cost a request a change of threads.
+It goes near the top of `MIDDLEWARE`. Each middleware that it passes by would cost a request a change of threads. The API has
+URLs of its own, which the project's need not include: what only looks at the project's does not import the API.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from ai.middleware.bodies import TOO_LARGE, most_bytes
 logger = logging.getLogger("ai.api")
 
 PREFIX = "/v1"
+URLS = "ai.api.urls"
 DOCS = f"{PREFIX}/docs"
 DOCUMENT = f"{PREFIX}/openapi.json"
 BUG = "The server had an error while processing your request."
@@ -47,6 +49,7 @@ class ApiMiddleware:
         # Clients put a slash at the end or leave it out; a redirect would lose the body of a POST.
         request.path_info = request.path_info.rstrip("/")
         if request.path_info == DOCS and request.method in {"GET", "HEAD"}:
+            request.urlconf = URLS  # type: ignore[attr-defined] # Django's way to say which
             return self.get_response(request)  # a page, with a page's headers
         return _answer(request) if iscoroutinefunction(self) else async_to_sync(_answer)(request)
 
@@ -73,7 +76,7 @@ async def _answer(request: HttpRequest) -> HttpResponseBase:
 
 async def _view(request: HttpRequest) -> HttpResponseBase:
     try:
-        match = resolve(request.path_info)
+        match = resolve(request.path_info, URLS)
     except Resolver404:
         return _error(404, f"Invalid URL ({request.method} {request.path_info})")
     request.resolver_match = match

@@ -259,6 +259,9 @@ class ChatThread(Record):
     message_count = models.PositiveIntegerField("messages", default=0)
     last_sequence = models.PositiveIntegerField(default=0, editable=False)
     last_activity_at = models.DateTimeField("last activity", default=timezone.now)
+    title_locked = models.BooleanField(
+        default=False, db_default=False, help_text="Somebody gave the title: no rule and no model changes it."
+    )
     forked_from = models.UUIDField(null=True, blank=True, editable=False)
 
     objects: ClassVar[ThreadManager] = ThreadManager()

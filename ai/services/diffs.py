@@ -30,12 +30,14 @@ MOST_WORDS = 60_000
 Span = tuple[int, int, int, int]
 
 
-def words(old: str, new: str) -> list[tuple[str, str]]:
+def words(old: str, new: str, *, grows: bool = False) -> list[tuple[str, str]]:
     """The pieces `("same" | "del" | "ins", text)`, whose "same" and "ins" make `new`, and "same" and "del" `old`.
 
-    Very long texts are compared by their first 30,000 words.
+    Very long texts are compared by their first 30,000 words. A text that still grows is compared with as many words of the
+    old one: what is yet to come is not missing.
     """
-    a, b = _WORDS.findall(old)[: MOST_WORDS // 2], _WORDS.findall(new)[: MOST_WORDS // 2]
+    b = _WORDS.findall(new)[: MOST_WORDS // 2]
+    a = _WORDS.findall(old)[: len(b) if grows else MOST_WORDS // 2]
     out: list[tuple[str, list[str]]] = []
     i = j = 0
     for start_a, start_b, size in [*_matches(a, b), (len(a), len(b), 0)]:

@@ -96,14 +96,15 @@ def json_text(value: Any) -> SafeString:
     return code(json.dumps(data, ensure_ascii=False, indent=2, default=str), "json")
 
 
-def diff(old: str, new: str) -> SafeString:
-    """What changed from `old` to `new`, word by word, in `<del>` and `<ins>`."""
+def diff(old: str, new: str, *, grows: bool = False) -> SafeString:
+    """What changed from `old` to `new`, word by word, in `<del>` and `<ins>`; so far, where `new` still grows."""
     pieces = []
-    for kind, words in diffs.words(visible(old), visible(new)):
+    for kind, words in diffs.words(visible(old), visible(new), grows=grows):
         shown = escape(words)
         pieces.append(shown if kind == "same" else f"<{kind}>{shown}</{kind}>")
     body = "".join(pieces)
-    return mark_safe(f'<div class="c-diff" dir="auto">{body}</div>')  # noqa: S308 - each piece was escaped
+    caret = " c-caret" if grows else ""
+    return mark_safe(f'<div class="c-diff{caret}" dir="auto">{body}</div>')  # noqa: S308 - each piece was escaped
 
 
 def highlight(text: str, words: list[str], *, width: int = 160) -> SafeString:

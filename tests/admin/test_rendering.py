@@ -199,6 +199,11 @@ class TestDiff:
             '<div class="c-diff" dir="auto">The <del>quick</del><ins>slow</ins> brown fox<ins> jumps</ins></div>'
         )
 
+    def test_of_a_text_that_grows_does_not_miss_what_is_yet_to_come(self) -> None:
+        html = rendering.diff("The quick brown fox", "The slow", grows=True)
+
+        assert html == '<div class="c-diff c-caret" dir="auto">The <del>quick</del><ins>slow</ins></div>'
+
     @pytest.mark.parametrize("text", HOSTILE)
     def test_is_inert(self, text: str) -> None:
         html = rendering.diff(text, f"{text} more")

@@ -135,7 +135,8 @@ class TestCompare:
 
     def test_is_live_while_a_model_writes(self, tenant: Tenant) -> None:
         _, _, replays = ask_and_replay(tenant, "It is in Paris.")
-        Run.objects.filter(pk=replays[0].pk).update(status="in_progress", ended_at=None, output=[])
+        so_far = [{"role": "assistant", "content": "It was"}]
+        Run.objects.filter(pk=replays[0].pk).update(status="in_progress", ended_at=None, output=so_far)
         client = operator(tenant, *EVERYTHING)
 
         html = client.get(compare(replays[0])).content.decode()
@@ -146,6 +147,7 @@ class TestCompare:
         assert state["status"] == "0 of 1 finished"
         assert {answer["key"] for answer in state["answers"]} == {"original", str(replays[0].pk)}
         assert "Cancel" in state["answers"][1]["html"]
+        assert "It <del>is</del><ins>was</ins></div>" in state["answers"][1]["html"]
 
     def test_stops_being_live_when_all_have_ended(self, tenant: Tenant) -> None:
         _, _, replays = ask_and_replay(tenant, "It is in Paris.")

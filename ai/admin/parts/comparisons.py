@@ -87,7 +87,6 @@ def context(request: HttpRequest, run_id: UUID) -> dict[str, Any]:
 
 def _shown(answer: Any, original: Any, focus: UUID) -> Shown:
     label, tone = STATUS.get(answer.status, (answer.status, "info"))
-    is_done = original is not None and not answer.is_active and bool(answer.text)
     return Shown(
         answer=answer,
         key=str(answer.run_id) if original is not None else "original",
@@ -96,7 +95,7 @@ def _shown(answer: Any, original: Any, focus: UUID) -> Shown:
         is_original=original is None,
         is_focus=original is not None and str(answer.run_id) == str(focus),
         promoted_to=answer.promoted_to,
-        diff=rendering.diff(original.text, answer.text) if is_done else "",
+        diff=rendering.diff(original.text, answer.text, grows=answer.is_active) if original and answer.text else "",
     )
 
 
