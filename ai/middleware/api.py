@@ -49,7 +49,7 @@ class ApiMiddleware:
         # Clients put a slash at the end or leave it out; a redirect would lose the body of a POST.
         request.path_info = request.path_info.rstrip("/")
         if request.path_info == DOCS and request.method in {"GET", "HEAD"}:
-            request.urlconf = URLS  # type: ignore[attr-defined] # Django's way to say which
+            request.urlconf = URLS
             return self.get_response(request)  # a page, with a page's headers
         return _answer(request) if iscoroutinefunction(self) else async_to_sync(_answer)(request)
 
