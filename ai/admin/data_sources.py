@@ -21,7 +21,7 @@ from ai.admin.parts.filters import DateFilter, TenantFilter, recent_values
 from ai.admin.parts.forms import UploadForm
 from ai.exceptions import Forbidden, NotFound
 from ai.models import DataSource
-from ai.services import files, rendering
+from ai.services import files, rendering, search
 
 #: Nothing that a file contains may run, load or frame anything.
 SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
@@ -55,7 +55,7 @@ class DataSourceAdmin(ReadAdmin):
         TenantFilter,
         ("created", DateFilter),
     )
-    search_fields = ("name",)
+    search_fields = search.WAYS[DataSource].texts
     search_help_text = "A name, or a file's ID"
     page_template = "admin/ai/datasource/page.html"
     empty_title = "No files yet"
@@ -72,13 +72,6 @@ class DataSourceAdmin(ReadAdmin):
     def has_download_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """`ai.download_datasource`."""
         return self.may(request, "download")
-
-    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        """Also by the public file id, whatever its form."""
-        term = search_term.replace("\x00", "").strip()
-        if term.startswith("file-"):
-            return queryset.filter(file_id=term), False
-        return super().get_search_results(request, queryset, term)
 
     @display(description="Name")
     def name_shown(self, row: DataSource) -> SafeString:

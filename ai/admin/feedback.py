@@ -19,7 +19,7 @@ from ai.admin.parts.filters import DateFilter, TenantFilter, exact
 from ai.exceptions import AIError
 from ai.models import ChatThread, Feedback, Message
 from ai.models.feedback import FeedbackState, Rating
-from ai.services import feedback, rendering
+from ai.services import feedback, rendering, search
 from ai.stores.content import text_of
 
 #: Messages shown before and after the one that the feedback is about.
@@ -53,9 +53,8 @@ class FeedbackAdmin(ReadAdmin):
     )
     list_defer = ("history",)
     ordering = ("-given_at", "-pk")
-    search_fields = ("comment", "label", "user_id")
+    search_fields = search.WAYS[Feedback].texts
     search_help_text = "Words of a comment, a user, or an ID"
-    id_fields = ("message_id", "thread_id")
     lookups = ("thread_id", "message_id")
     actions = tuple(_bulk(state) for state in ("triaged", "resolved", "dismissed", "open"))
     page_template = "admin/ai/feedback/page.html"

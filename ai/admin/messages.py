@@ -12,12 +12,11 @@ from unfold.decorators import display
 from ai.admin.parts import badges, facts
 from ai.admin.parts.base import ReadAdmin, in_bulk
 from ai.admin.parts.filters import DateFilter, TenantFilter, exact
-from ai.models import ChatThread, Feedback, Message, Run, SearchDocument
-from ai.services import rendering, transcripts
+from ai.models import ChatThread, Feedback, Message, Run
+from ai.services import rendering, search, transcripts
 from ai.stores.content import tool_calls_of
 
 ROLES = [(role, role.capitalize()) for role in ("user", "assistant", "tool", "system", "developer")]
-MOST_FOUND = 500
 
 
 @admin.register(Message)
@@ -27,9 +26,8 @@ class MessageAdmin(ReadAdmin):
     list_display = ("role_badge", "text", "thread", "run_model", "created_at")
     list_display_links = ("text",)
     list_filter = (exact("role", "role", ROLES), TenantFilter, ("created", DateFilter))
-    search_fields = ("preview",)
+    search_fields = search.WAYS[Message].texts
     search_help_text = "Words in messages, or an ID"
-    id_fields = ("thread_id", "run_id")
     lookups = ("thread_id", "run_id")
     list_defer = ("message", "data")
     page_template = "admin/ai/message/page.html"
@@ -37,11 +35,6 @@ class MessageAdmin(ReadAdmin):
     empty_text = (
         "Messages appear here as soon as a thread has any: through the API, an import, or code that uses the app."
     )
-
-    def search_text(self, request: HttpRequest, queryset: Any, term: str) -> Any:
-        """Full-text search: the newest 500 messages that hold every word."""
-        found = SearchDocument.objects.matching(term, most=MOST_FOUND)
-        return queryset.filter(pk__in=[row.message_id for row in found if row.message_id])
 
     def prepare_rows(self, request: HttpRequest, rows: list[Any]) -> None:
         """Titles of threads and models of runs: a query each."""

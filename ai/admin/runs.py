@@ -14,16 +14,14 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
-from ai import ids
 from ai.admin import replays
 from ai.admin.parts import badges, facts, steps, tools
-from ai.admin.parts.base import SEARCH_WINDOW, ReadAdmin, answer, in_bulk
-from ai.admin.parts.filters import DateFilter, TenantFilter, exact, recent_values
-from ai.exceptions import NotFound
+from ai.admin.parts.base import ReadAdmin, answer, in_bulk
+from ai.admin.parts.filters import DateFilter, TenantFilter, exact, narrowed, recent_values
 from ai.models import Assistant, ChatThread, ForeignId, Run
 from ai.models.runs import HELD, RunStatus
 from ai.runner import live
-from ai.services import comparisons, rendering, runs
+from ai.services import comparisons, filters, rendering, runs, search
 
 MOST_STEPS = 200
 
@@ -39,13 +37,11 @@ class KindFilter(DropdownFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """The two kinds."""
-        return [("original", "Originals"), ("replay", "Replays")]
+        return list(filters.KINDS)
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         """The runs of that kind."""
-        if self.value() == "replay":
-            return queryset.replays()
-        return queryset.originals() if self.value() == "original" else queryset
+        return narrowed(queryset, str(self.parameter_name), self.value())
 
 
 class AssistantFilter(DropdownFilter):
@@ -63,12 +59,7 @@ class AssistantFilter(DropdownFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         """The assistant's runs."""
-        try:
-            key = ids.parse(str(self.value()))
-        except NotFound:
-            return queryset.none()
-        newest = Run.objects.order_by("-created", "-pk").values("pk")[:SEARCH_WINDOW]
-        return queryset.filter(assistant_id=key, pk__in=newest)
+        return narrowed(queryset, str(self.parameter_name), self.value())
 
 
 def thread_id_of(row: Run) -> str:
@@ -91,9 +82,8 @@ class RunAdmin(ReadAdmin):
         ("created", DateFilter),
     )
     list_defer = ("instructions", "tools", "settings", "metadata", "output", "required_action")
-    search_fields = ("error_message", "model")
+    search_fields = search.WAYS[Run].texts
     search_help_text = "An ID, a model, or words of an error"
-    id_fields = ("thread_id", "replay_of_thread", "job_id")
     lookups = ("thread_id", "replay_of_thread", "job_id")
     page_template = "admin/ai/run/page.html"
     empty_title = "No runs yet"

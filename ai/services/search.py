@@ -7,15 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import Model, OuterRef, Q, Subquery
 from django.db.models.functions import Substr
 
 from ai import ids
 from ai.exceptions import NotFound
-from ai.models import ChatThread, SearchDocument, words
+from ai.models import ChatThread, DataSource, Feedback, Message, Run, SearchDocument, words
 
 #: So many matching titles and messages are looked at, the newest first.
 MOST_MATCHES = 300
+
+#: A search for messages finds no more than this.
+MOST_MESSAGES = 500
+
+#: Words that no index knows are looked for in this many of the newest rows.
+WINDOW = 10_000
 
 #: An excerpt is taken from this much of a message's beginning.
 EXCERPT_CHARACTERS = 4000
@@ -70,3 +76,57 @@ def titles(query: str, *, most: int) -> list[ChatThread]:
     """The threads in scope whose title holds every word of `query`, the latest active first."""
     found = SearchDocument.objects.matching(query, most=most, titles_only=True)
     return list(ChatThread.objects.filter(pk__in=[document.thread_id for document in found]).latest_first())
+
+
+@dataclass(frozen=True)
+class Way:
+    """How rows of a table are found by what somebody typed: by an id in one of these columns, else by words in these
+    texts among the newest rows."""
+
+    ids: tuple[str, ...]
+    texts: tuple[str, ...]
+    newest: str = "-created"
+
+
+WAYS: dict[type[Model], Way] = {
+    Message: Way(("thread_id", "run_id"), ("preview",)),
+    Run: Way(("thread_id", "replay_of_thread", "job_id"), ("error_message", "model")),
+    DataSource: Way((), ("name",)),
+    Feedback: Way(("message_id", "thread_id"), ("comment", "label", "user_id"), "-given_at"),
+}
+
+
+def rows(queryset: Any, typed: str) -> Any:
+    """Those of the queryset's threads, messages, runs, files or feedback that what somebody typed finds: by id, or by words.
+
+    At most 300 matching titles and messages, the newest 500 messages, or the newest 10,000 rows of the others are looked at.
+    """
+    term = typed.replace("\x00", "").strip()
+    if not term:
+        return queryset
+    if queryset.model is ChatThread:
+        known = by_id(term)
+        return queryset.filter(pk__in=[known.pk] if known else list(threads(term)))
+    if queryset.model is DataSource and term.startswith("file-"):
+        return queryset.filter(file_id=term)
+    way = WAYS[queryset.model]
+    try:
+        key = ids.parse(term)
+    except NotFound:
+        return _with_words(queryset, term, way)
+    wanted = Q(pk=key)
+    for name in way.ids:
+        wanted |= Q(**{name: queryset.model._meta.get_field(name).to_python(str(key))})
+    return queryset.filter(wanted)
+
+
+def _with_words(queryset: Any, term: str, way: Way) -> Any:
+    model: Any = queryset.model
+    if model is Message:
+        found = SearchDocument.objects.matching(term, most=MOST_MESSAGES)
+        return queryset.filter(pk__in=[row.message_id for row in found if row.message_id])
+    newest = model.objects.order_by(way.newest, "-pk").values("pk")[:WINDOW]
+    wanted = Q()
+    for name in way.texts:
+        wanted |= Q(**{f"{name}__icontains": term})
+    return queryset.filter(wanted, pk__in=newest)

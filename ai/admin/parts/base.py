@@ -22,9 +22,10 @@ from ai import ids, tenancy
 from ai.admin.parts.lists import BoundedChangeList
 from ai.exceptions import AIError, Forbidden, NotFound
 from ai.models import Tenant
+from ai.services import search
 
 #: A text search looks through this many of the newest rows.
-SEARCH_WINDOW = 10_000
+SEARCH_WINDOW = search.WINDOW
 MOST_TENANTS = 500
 
 
@@ -127,6 +128,8 @@ class ConsoleAdmin(ActionChoices, ModelAdmin):
         term = search_term.replace("\x00", "").strip()
         if not term:
             return queryset, False
+        if self.model in search.WAYS:
+            return search.rows(queryset, term), False
         try:
             key = ids.parse(term)
         except NotFound:

@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from django.db.models import Model
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.dateparse import parse_date
 from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
 
 from ai.admin.parts.base import sees_several_tenants, tenant_names
+from ai.exceptions import InvalidInput
+from ai.services import filters
 
 #: Choices are drawn from this many of the newest rows.
 CHOICES_WINDOW = 1000
 MOST_CHOICES = 100
+
+
+def narrowed(queryset: Any, parameter: str, value: Any, otherwise: filters.Meaning | None = None) -> Any:
+    """The rows that a filter's parameter asks for, read as stored selections read it; what is no value is passed over.
+
+    `otherwise` says what it means for models whose rows are not selected.
+    """
+    text = str(value or "").strip()
+    if not text:
+        return queryset
+    try:
+        if queryset.model in filters.MEANINGS or otherwise is None:
+            return filters.narrow(queryset, parameter, text)
+        return otherwise(queryset, text)
+    except InvalidInput:
+        return queryset
 
 
 class ExactFilter(DropdownFilter):
@@ -32,8 +48,7 @@ class ExactFilter(DropdownFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         """The rows with the chosen value."""
-        value = self.value()
-        return queryset.filter(**{self.field: value}) if value else queryset
+        return narrowed(queryset, str(self.parameter_name), self.value(), filters.equals(self.field))
 
 
 def exact(field: str, title: str, options: Iterable[tuple[str, str]], *, parameter: str = "") -> type[ExactFilter]:
@@ -81,13 +96,7 @@ class TenantFilter(DropdownFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         """The tenant's rows; a scope that does not hold the tenant still shows none of it."""
-        value = self.value()
-        if not value:
-            return queryset
-        try:
-            return queryset.filter(tenant_id=UUID(value))
-        except ValueError:
-            return queryset.none()
+        return narrowed(queryset, "tenant", self.value(), filters.tenant)
 
 
 class DateFilter(RangeDateFilter):
@@ -95,21 +104,11 @@ class DateFilter(RangeDateFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         """The rows of those days."""
-        first, last = (self._day(end) for end in ("from", "to"))
-        if first:
-            queryset = queryset.filter(**{f"{self.parameter_name}__gte": first})
-        if last:
-            queryset = queryset.filter(**{f"{self.parameter_name}__lt": last + timedelta(days=1)})
+        column = str(self.parameter_name)
+        for end, meaning in (("from", filters.from_day), ("to", filters.to_day)):
+            parameter = f"{column}_{end}"
+            queryset = narrowed(queryset, parameter, self.used_parameters.get(parameter), meaning(column))
         return queryset
-
-    def _day(self, end: str) -> datetime | None:
-        given: Any = self.used_parameters.get(f"{self.parameter_name}_{end}") or ""
-        try:
-            day = parse_date(str(given))
-            midnight = datetime(day.year, day.month, day.day) if day else None  # noqa: DTZ001 - made aware below
-            return timezone.make_aware(midnight) if midnight else None
-        except (ValueError, OverflowError):
-            return None
 
 
 class SinceFilter(DropdownFilter):
