@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
@@ -96,11 +98,24 @@ class FeedbackManager(TenantManager):
         self.recount(row.thread_id)
         return row
 
-    def recount(self, thread_id: UUID) -> None:
-        """Set the thread's `feedback` column from its rows."""
-        ratings = set(self.filter(thread_id=thread_id).exclude(rating="").values_list("rating", flat=True))
-        value = "mixed" if len(ratings) > 1 else next(iter(ratings), "")
-        ChatThread.objects.filter(pk=thread_id).update(feedback=value)
+    def insert(self, rows: Iterable[Feedback]) -> None:
+        """Write new rows, and count them for their threads."""
+        kept = list(rows)
+        with transaction.atomic():
+            self.bulk_create(kept, batch_size=500)
+            self.recount(*{row.thread_id for row in kept})
+
+    def recount(self, *thread_ids: UUID) -> None:
+        """Set the threads' `feedback` columns from their rows."""
+        rated = self.filter(thread_id__in=thread_ids).exclude(rating="").values_list("thread_id", "rating").distinct()
+        ratings: dict[UUID, set[str]] = {key: set() for key in thread_ids}
+        for key, rating in rated:
+            ratings[key].add(rating)
+        threads: dict[str, list[UUID]] = defaultdict(list)
+        for key, found in ratings.items():
+            threads["mixed" if len(found) > 1 else next(iter(found), "")].append(key)
+        for value, keys in threads.items():
+            ChatThread.objects.filter(pk__in=keys).update(feedback=value)
 
     def move(self, feedback_id: UUID, *, state: str, by: str, at: datetime) -> Feedback:
         """Put the feedback into another state of triage."""

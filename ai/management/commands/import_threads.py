@@ -1,4 +1,4 @@
-"""`manage.py import_threads PATH --format assistants`: bring conversations in from a dump."""
+"""`manage.py import_threads FILE`: bring conversations in from a file or folder of any known format."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ai import conf, tenancy
 from ai.exceptions import AIError
 from ai.models import Tenant
 from ai.services import actors
-from ai.services.imports import loading
-from ai.services.imports.reports import Report
+from ai.services.imports import formats, loading
+from ai.services.imports.reports import Report, plural
 
 PROGRESS_SECONDS = 0.2
 COLUMNS = ("new", "unchanged", "refused")
@@ -24,12 +24,19 @@ COLUMNS = ("new", "unchanged", "refused")
 class Command(BaseCommand):
     """Imports threads with all that belongs to them; the same again changes nothing."""
 
-    help = "Import threads, messages, runs and assistants from a dump. Ids are kept; the same again changes nothing."
+    help = "Import conversations from files of other systems. Ids are kept; the same again changes nothing."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The command line."""
-        parser.add_argument("path", type=Path, help="a folder, or a .zip, .json, .jsonl, .ndjson or .gz file")
-        parser.add_argument("--format", dest="format_", choices=[*loading.FORMATS], default="assistants")
+        parser.add_argument("path", type=Path, metavar="FILE", help="a file, a zip, or a folder of such")
+        choices = [formats.AUTO, *formats.FORMATS]
+        parser.add_argument(
+            "--format",
+            dest="format_",
+            choices=choices,
+            default=formats.AUTO,
+            help="found by content where it is not given",
+        )
         parser.add_argument("--tenant", help="the name of the tenant that gets them; needed where there are several")
         parser.add_argument("--dry-run", action="store_true", help="only say what would be imported")
 
@@ -78,7 +85,7 @@ class Command(BaseCommand):
         counts = report.counts()
         self._line(f"{'':<12}" + "".join(f"{column:>12}" for column in COLUMNS))
         for kind, numbers in counts.items():
-            self.stdout.write(f"{kind + 's':<12}" + "".join(f"{numbers[column]:>12,}" for column in COLUMNS))
+            self.stdout.write(f"{plural(kind):<12}" + "".join(f"{numbers[column]:>12,}" for column in COLUMNS))
         if report.files:
             self.stdout.write(
                 f"The dump describes {report.files:,} file{'s' * (report.files != 1)} without their contents: "

@@ -45,8 +45,9 @@ class AssistantDraft:
 class MessageDraft:
     """A message in chat format.
 
-    One that `belongs_to_step` is a call or a result, which the dump has in that step; `calls_of` names the step whose
-    calls are in a message of the dump's own.
+    Its key comes from `id`; `external_id` is what the dump calls it, and may be the same. One that `belongs_to_step` is a
+    call or a result, which the dump has in that step; `calls_of` names the step whose calls are in a message of the dump's
+    own. `data` is what is known about the message and was not said.
     """
 
     id: str
@@ -56,6 +57,13 @@ class MessageDraft:
     run_id: str | None = None
     belongs_to_step: str = ""
     calls_of: str = ""
+    external_id: str | None = None
+    data: Json | None = None
+
+    @property
+    def is_unnamed(self) -> bool:
+        """Whether nobody but us has an id for it."""
+        return self.external_id is None and not self.belongs_to_step
 
 
 @dataclass(slots=True)
@@ -84,7 +92,8 @@ class StepDraft:
 class ThreadDraft:
     """A thread with what a dump knows of it: messages in their order, runs and steps in theirs.
 
-    One that `is_implied` is only named by its messages and runs: nothing is known of the thread itself.
+    Its key comes from `id`; `external_id` is what the dump calls it. One that `is_implied` is only named by its messages
+    and runs: nothing is known of the thread itself. `forked_from` is the id of the thread whose other branch it is.
     """
 
     id: str
@@ -93,10 +102,33 @@ class ThreadDraft:
     title: str = ""
     data: Json = field(default_factory=dict)
     is_implied: bool = False
+    external_id: str | None = None
+    forked_from: str | None = None
+    user_id: str | None = None
+    tags: list[str] | None = None
+    model: str = ""
+    last_at: datetime | None = None
     messages: list[MessageDraft] = field(default_factory=list)
     runs: list[RunDraft] = field(default_factory=list)
     steps: list[StepDraft] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class FeedbackDraft:
+    """What somebody thought of a message; `values` are its columns.
+
+    The message is the one called `message_id`, or the one at `message_index`, counted from 0, of the thread `thread_id`.
+    """
+
+    id: str
+    place: str
+    at: datetime
+    thread_id: str
+    values: Json
+    message_id: str | None = None
+    message_index: int | None = None
+    user_id: str = ""
+
+
 Part = MessageDraft | RunDraft | StepDraft
-Draft = AssistantDraft | ThreadDraft
+Draft = AssistantDraft | ThreadDraft | FeedbackDraft

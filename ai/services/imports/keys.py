@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
@@ -12,6 +13,7 @@ from uuid import UUID
 from ai import ids
 from ai.models import Assistant, ChatThread, ForeignId, Message, Run, RunStep
 from ai.services.imports.drafts import ThreadDraft
+from ai.services.imports.identities import MessageNames
 
 #: So many keys are looked for at a time: SQLite takes 32,766 values in a query.
 CHUNK = 10_000
@@ -52,8 +54,14 @@ class Keys:
         return here.key if here else self._adopted(text)
 
     def _candidates(self, text: str) -> list[UUID]:
-        """What `ai.ids.keys` gives, for dumps in which few ids are UUIDs."""
-        return [self._adopted(text)] if len(text) < UUID_CHARACTERS else ids.keys(self.tenant_id, text)
+        """What `ai.ids.keys` gives, for dumps in which few ids are UUIDs.
+
+        What stands behind a slash is called so within its thread alone; it may be a row made here.
+        """
+        name = text.rpartition("/")[2]
+        if len(name) < UUID_CHARACTERS:
+            return [self._adopted(text)]
+        return [self._adopted(text), *ids.keys(self.tenant_id, name)[:-1]]
 
     def assistant(self, text: str) -> UUID:
         """The key of an assistant, whether there is one or not."""
@@ -65,22 +73,45 @@ class Keys:
         """Those of the ids that stand for no assistant made here."""
         return [text for text in dict.fromkeys(texts) if self.assistant(text) == self._adopted(text)]
 
+    def threads(self, texts: Iterable[str]) -> dict[str, UUID]:
+        """The keys of those of the threads that are here."""
+        return {text: here.key for text, here in self._here(ChatThread, texts).items()}
+
     def known(self, drafts: Sequence[ThreadDraft]) -> Known:
-        """What is here of the drafts: one query where they are all new, five where they are not."""
-        threads = [draft.id for draft in drafts]
+        """What is here of the drafts: one query where they are all new, six at most where they are not."""
+        threads = [draft.id for draft in drafts] + [draft.forked_from for draft in drafts if draft.forked_from]
         messages = [message for draft in drafts for message in draft.messages]
+        own_names = [message.id for message in messages if "/" not in message.id or message.belongs_to_step]
         steps = [step for draft in drafts for step in draft.steps]
         runs = [run.id for draft in drafts for run in draft.runs] + [step.run_id for step in steps]
         runs += [message.run_id for message in messages if message.run_id]
-        message_ids, step_ids = [message.id for message in messages], [step.id for step in steps]
-        if not self._may_know([*threads, *message_ids, *step_ids, *runs]):
+        step_ids = [step.id for step in steps]
+        if not self._may_know([*threads, *own_names, *step_ids, *runs]):
             return Known()
+        here = self._here(ChatThread, threads)
+        inside = [message.id for draft in drafts if draft.id in here for message in draft.messages]
+        found = self._here(Message, {*own_names, *inside}, owner="thread_id")
         return Known(
-            threads=self._here(ChatThread, threads),
-            messages=self._here(Message, message_ids, owner="thread_id"),
+            threads=here,
+            messages=found | self._unnamed(drafts, here),
             runs=self._here(Run, runs, owner="thread_id"),
             steps=self._here(RunStep, step_ids, owner="run_id"),
         )
+
+    def _unnamed(self, drafts: Sequence[ThreadDraft], threads: Mapping[str, Here]) -> dict[str, Here]:
+        """The messages without an id that are here: those with the same content."""
+        wanted = {
+            str(threads[draft.id].key): draft.id
+            for draft in drafts
+            if draft.id in threads and any(message.is_unnamed for message in draft.messages)
+        }
+        rows = Message._base_manager.filter(thread_id__in=list(wanted)).order_by("thread_id", "sequence", "pk")
+        names: dict[str, MessageNames] = defaultdict(MessageNames)
+        found = {}
+        for key, thread_id, message in rows.values_list("pk", "thread_id", "message").iterator() if wanted else ():
+            owner = str(thread_id)
+            found[f"{wanted[owner]}/{names[owner].of(message)}"] = Here(key, owner)
+        return found
 
     def _may_know(self, texts: Iterable[str]) -> bool:
         keys = {key for text in texts for key in self._candidates(text)}

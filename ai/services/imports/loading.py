@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,20 +15,19 @@ from uuid import UUID
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
 from ai import tenancy
-from ai.exceptions import InvalidInput, NotFound
+from ai.exceptions import NotFound
 from ai.models import Assistant, ForeignId, Tenant
 from ai.services import audit, permissions
-from ai.services.imports import assistants, threads
-from ai.services.imports.drafts import AssistantDraft, Draft, Part, Refusal, ThreadDraft
+from ai.services.imports import feedback, formats, sources, threads
+from ai.services.imports.drafts import AssistantDraft, Draft, FeedbackDraft, Part, Refusal, ThreadDraft
+from ai.services.imports.formats import AUTO, Format
+from ai.services.imports.identities import digest
 from ai.services.imports.keys import Keys
 from ai.services.imports.reports import Outcome, Report
+from ai.services.imports.sources import Progress
+from ai.services.imports.stages import Occurrences
 
 log = logging.getLogger(__name__)
-
-Reader = Callable[[Path, Report], Iterator[Draft]]
-
-#: The readers, by the name of their format; it also becomes the threads' source.
-FORMATS: dict[str, Reader] = {"assistants": assistants.read}
 
 #: So many rows are written in one transaction, where threads are smaller: others wait while it lasts.
 BATCH = 500
@@ -36,10 +36,35 @@ BATCH = 500
 _AWAY = (OperationalError, InterfaceError)
 
 
+@dataclass(slots=True)
+class Dump:
+    """What is at a path, read as one format; `progress` says how many of its bytes have been read."""
+
+    path: Path
+    format: Format
+    progress: Progress = field(default_factory=Progress)
+
+    @classmethod
+    def at(cls, path: Path, format_: str) -> Dump:
+        """The dump at a path, in a format of this name, or the one that its content shows.
+
+        Raises:
+            NotFound, InvalidInput.
+        """
+        if format_ != AUTO:
+            return cls(path, formats.named(format_))
+        return cls(path, formats.detect(sources.documents(path, refuse=lambda refusal: None)))
+
+    def drafts(self, report: Report, *, most: int | None = None) -> Iterator[Draft]:
+        """Everything in it, or in its first `most` objects; each thread once."""
+        documents = sources.documents(self.path, refuse=report.refuse, progress=self.progress)
+        return once(self.format.read(islice(documents, most), report), report)
+
+
 def load(
     *,
     path: Path,
-    format_: str,
+    format_: str = AUTO,
     tenant_id: UUID,
     by: Any,
     at: datetime,
@@ -51,7 +76,7 @@ def load(
     A transaction holds whole threads. What cannot be used is refused with its place and reason, and the rest goes on.
 
     Args:
-        format_: a name in `FORMATS`.
+        format_: a name in `formats.FORMATS`, or “auto”.
         report: is told of refusals and progress as they happen, and returned.
         dry_run: only count what would be written.
 
@@ -61,50 +86,79 @@ def load(
         InvalidInput: the format is unknown, or the path holds nothing that can be read.
     """
     permissions.require(by, "ai.import_chatthread")
-    if format_ not in FORMATS:
-        raise InvalidInput(f"The format “{format_}” is unknown: choose one of {', '.join(FORMATS)}.")
-    if not tenancy.current().allows(tenant_id) or not Tenant.objects.filter(pk=tenant_id).exists():
-        raise NotFound("There is no such tenant.")
+    require_tenant(tenant_id)
+    dump = Dump.at(path, format_)
     told = report or Report()
+    told.at = at
     with tenancy.scope(tenant_id):
-        writer = _Writer(Keys(tenant_id), source=format_, at=at, dry_run=dry_run)
+        writer = Writer(Keys(tenant_id), source=dump.format.name, at=at, dry_run=dry_run)
         try:
-            for batch in _batches(FORMATS[format_](path, told)):
+            for batch in batches(dump.drafts(told)):
                 for outcome in writer.write(batch):
                     told.add(outcome)
                 told.progressed()
         finally:
             if told.new.total() and not dry_run:  # also of what was written before something went wrong
-                counts = told.counts()
-                audit.record("threads.imported", by=by, at=at, tenant_id=tenant_id, format=format_, counts=counts)
+                facts = {"format": dump.format.name, "file": path.name, "counts": told.counts()}
+                audit.record("threads.imported", by=by, at=at, tenant_id=tenant_id, **facts)
     return told
 
 
-def _batches(drafts: Iterable[Draft]) -> Iterator[list[Draft]]:
-    """The drafts, so many at a time that a transaction is short; assistants alone."""
+def require_tenant(tenant_id: UUID) -> None:
+    """Let pass what is a tenant in scope.
+
+    Raises:
+        NotFound.
+    """
+    if not tenancy.current().allows(tenant_id) or not Tenant.objects.filter(pk=tenant_id).exists():
+        raise NotFound("There is no such tenant.")
+
+
+def once(drafts: Iterable[Draft], report: Report) -> Iterator[Draft]:
+    """The drafts without threads whose id another thread of the dump has: the first one is taken."""
+    with Occurrences() as seen:
+        for draft in drafts:
+            if isinstance(draft, ThreadDraft):
+                said = digest([[message.id, message.message] for message in draft.messages])
+                before = seen.first(draft.id, f"{said} {draft.place}")
+                first, _, place = before.partition(" ")
+                if place != draft.place and first != said:
+                    reason = f"Another thread with this id was read before, at {place}; that one was taken."
+                    report.refuse(Refusal("thread", draft.place, reason, draft.id))
+                    continue
+            yield draft
+
+
+def batches(drafts: Iterable[Draft]) -> Iterator[list[Draft]]:
+    """The drafts, so many at a time that a transaction is short."""
     batch: list[Draft] = []
+    ids: set[str] = set()
     size = 0
     for draft in drafts:
-        if isinstance(draft, AssistantDraft):
-            yield [draft]
-            continue
-        batch.append(draft)
-        size += 1 + len(draft.messages) + len(draft.runs) + len(draft.steps)
-        if size >= BATCH:
+        if size >= BATCH or draft.id in ids:
             yield batch
-            batch, size = [], 0
+            batch, ids, size = [], set(), 0
+        batch.append(draft)
+        ids.add(draft.id)
+        size += _size(draft)
     if batch:
         yield batch
 
 
+def _size(draft: Draft) -> int:
+    if isinstance(draft, ThreadDraft):
+        return 1 + len(draft.messages) + len(draft.runs) + len(draft.steps)
+    return 1
+
+
 @dataclass(frozen=True, slots=True)
-class _Writer:
+class Writer:
     """Writes drafts."""
 
     keys: Keys
     source: str
     at: datetime
-    dry_run: bool
+    dry_run: bool = False
 
     def write(self, drafts: list[Draft]) -> list[Outcome]:
         """Write drafts in one transaction, or where the database does not take that, each in its own."""
@@ -126,10 +180,11 @@ class _Writer:
             return _refused(draft, f"The database does not take it: {str(error).splitlines()[0]}")
 
     def _write(self, drafts: list[Draft]) -> list[Outcome]:
-        found = [draft for draft in drafts if isinstance(draft, ThreadDraft)]
         outcomes = [self._assistant(draft) for draft in drafts if isinstance(draft, AssistantDraft)]
-        if found:
+        if found := [draft for draft in drafts if isinstance(draft, ThreadDraft)]:
             outcomes += threads.write(found, keys=self.keys, source=self.source, dry_run=self.dry_run)
+        if opinions := [draft for draft in drafts if isinstance(draft, FeedbackDraft)]:
+            outcomes += feedback.write(opinions, keys=self.keys, dry_run=self.dry_run)
         return outcomes
 
     @transaction.atomic
@@ -146,8 +201,9 @@ class _Writer:
 
 
 def _refused(draft: Draft, reason: str) -> Outcome:
-    if isinstance(draft, AssistantDraft):
-        return Outcome(refused=[Refusal("assistant", draft.place, reason, draft.id)])
+    if not isinstance(draft, ThreadDraft):
+        kind = "assistant" if isinstance(draft, AssistantDraft) else "feedback"
+        return Outcome(refused=[Refusal(kind, draft.place, reason, draft.id)])
     parts: list[tuple[str, Part]] = [("message", part) for part in draft.messages if not part.belongs_to_step]
     parts += [("run", part) for part in draft.runs]
     parts += [("step", part) for part in draft.steps]

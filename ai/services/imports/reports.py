@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from ai.services.imports.drafts import Refusal
 
 #: What is counted, in the order of a report.
-KINDS = ("assistant", "thread", "message", "run", "step", "file", "object")
+KINDS = ("assistant", "thread", "message", "run", "step", "feedback", "file", "object")
+
+
+def plural(kind: str) -> str:
+    """“threads”; “feedback” has none."""
+    return kind if kind == "feedback" else f"{kind}s"
 
 
 @dataclass(slots=True)
@@ -25,8 +31,11 @@ class Outcome:
 class Report:
     """Counts by kind: `new` was written, `unchanged` was here already, `refused` was left out, each told as it happens.
 
-    `read` objects have been read so far; `files` of them describe files, whose contents no dump holds.
+    `read` objects have been read so far; `files` of them describe files, whose contents no dump holds. What the dump knows
+    no time of is as old as `at`.
     """
+
+    at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
 
     on_refusal: Callable[[Refusal], None] = lambda refusal: None
     on_progress: Callable[[Report], None] = lambda report: None
@@ -35,6 +44,11 @@ class Report:
     refused: Counter[str] = field(default_factory=Counter)
     read: int = 0
     files: int = 0
+
+    def count(self) -> None:
+        """Note that another object was read."""
+        self.read += 1
+        self.progressed()
 
     def refuse(self, refusal: Refusal) -> None:
         """Count what is left out, and tell of it."""

@@ -1,48 +1,62 @@
-"""What a path holds, as JSON: a folder, a zip, one document, or one value a line, each of them also compressed by gzip.
+"""What a path holds, as JSON: a folder, a zip, or one file, each of them also compressed by gzip.
 
-Lines are read one at a time, so that memory does not grow with the file. What cannot be read is refused with its place,
-and the rest goes on.
+Nothing is ever unpacked to disk. A file that cannot be read to its end is refused, and the rest goes on.
 """
 
 from __future__ import annotations
 
 import gzip
 import io
-import json
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any
 
 from ai.exceptions import InvalidInput, NotFound
+from ai.services.imports import values
 from ai.services.imports.drafts import Refusal, Refuse
+from ai.services.imports.values import BUFFER, DOCUMENTS, LINES, Document, said
 from ai.stores.serialization import clean_text
 
-#: A document is read whole, and so is a line. A compressed file may hold far more than its size says.
+#: A document is read whole, and so is a line or an item. A compressed file may hold far more than its size says.
 MEGABYTE = 1024 * 1024
 MOST_BYTES = 256 * MEGABYTE
 
-DOCUMENTS = (".json",)
-LINES = (".jsonl", ".ndjson")
-KNOWN = "a folder, or a file ending in .zip, .json, .jsonl, .ndjson or .gz"
+#: What unpacks to more than this many times its size is no export of anything; a few megabytes may always.
+MOST_RATIO = 200
+ALWAYS_UNPACKED = 64 * MEGABYTE
+MOST_ENTRIES = 100_000
 
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_GZIP = b"\x1f\x8b"
 _UNREADABLE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError)
 
 
+@dataclass(slots=True)
+class Progress:
+    """How many of a file's bytes have been read."""
+
+    read: int = 0
+    total: int = 0
+
+
 @dataclass(frozen=True, slots=True)
-class Document:
-    """A JSON value, and where it stands: a file's name, with the number of the line."""
+class _Opened:
+    """A file's content, and how many of the bytes on disk have been read for it."""
 
-    place: str
-    value: Any
+    stream: Any
+    position: Callable[[], int]
 
 
-def documents(path: Path, *, refuse: Refuse, most_bytes: int = MOST_BYTES) -> Iterator[Document]:
-    """Everything at the path, in the order of names and lines; documents and lines of at most so many bytes.
+Opening = Any
+
+
+def documents(
+    path: Path, *, refuse: Refuse, most_bytes: int = MOST_BYTES, progress: Progress | None = None
+) -> Iterator[Document]:
+    """Everything at the path, in the order of names and lines; documents, lines and items of at most so many bytes.
 
     Raises:
         NotFound: there is nothing at this path.
@@ -50,23 +64,32 @@ def documents(path: Path, *, refuse: Refuse, most_bytes: int = MOST_BYTES) -> It
     """
     if not path.exists():
         raise NotFound(f"There is no file or folder “{path}”.")
-    for name, opened in _files(path):
+    told = progress or Progress()
+    told.total = path.stat().st_size
+    for name, opening in _files(path):
         label = clean_text(name)
         try:
-            with opened as stream:
-                yield from _values(label, stream, refuse, most_bytes)
+            with opening as opened:
+                for document in _values(label, opened, refuse, most_bytes):
+                    told.read = opened.position()
+                    yield document
+                told.read = opened.position()
         except _UNREADABLE as error:
-            refuse(Refusal("file", label, f"It cannot be read to its end: {_said(error)}."))
+            refuse(Refusal("file", label, f"It cannot be read to its end: {said(error)}."))
 
 
-def _said(error: Exception) -> str:
-    return clean_text(str(error).rstrip(".")) or type(error).__name__
+def is_zip(path: Path) -> bool:
+    """Whether the file is, or says that it is, a zip archive."""
+    if path.suffix.lower() == ".zip":
+        return True
+    with path.open("rb") as opened:
+        return opened.read(4) == b"PK\x03\x04"
 
 
 # -- Files
 
 
-def _files(path: Path) -> Iterator[tuple[str, Any]]:
+def _files(path: Path) -> Iterator[tuple[str, Opening]]:
     """Names, and context managers that open the files behind them."""
     if path.is_dir():
         found = [file for file in sorted(path.rglob("*")) if file.is_file()]
@@ -74,19 +97,17 @@ def _files(path: Path) -> Iterator[tuple[str, Any]]:
         readable = [(name, file) for name, file in named if _is_readable(name)]
         _insist(path, readable)
         yield from ((name, _file(file)) for name, file in readable)
-    elif path.suffix.lower() == ".zip":
+    elif is_zip(path):
         yield from _entries(path)
-    elif _is_readable(path.name):
-        yield path.name, _file(path)
     else:
-        raise InvalidInput(f"“{path.name}” cannot be imported: give {KNOWN}.")
+        yield path.name, _file(path)
 
 
-def _entries(path: Path) -> Iterator[tuple[str, Any]]:
+def _entries(path: Path) -> Iterator[tuple[str, Opening]]:
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError) as error:
-        raise InvalidInput(f"“{path.name}” is no zip file that can be read: {_said(error)}.") from error
+        raise InvalidInput(f"“{path.name}” is no zip file that can be read: {said(error)}.") from error
     with archive:
         readable = [entry for entry in sorted(archive.namelist()) if _is_readable(entry)]
         _insist(path, readable)
@@ -94,15 +115,37 @@ def _entries(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 @contextmanager
-def _file(path: Path) -> Iterator[IO[bytes]]:
-    with path.open("rb") as stream:
-        yield stream
+def _file(path: Path) -> Iterator[_Opened]:
+    with path.open("rb", buffering=BUFFER) as stream:
+        yield _Opened(stream, stream.tell)
 
 
 @contextmanager
-def _entry(archive: zipfile.ZipFile, name: str) -> Iterator[IO[bytes]]:
+def _entry(archive: zipfile.ZipFile, name: str) -> Iterator[_Opened]:
+    packed = archive.getinfo(name).compress_size
+    file: Any = archive.fp
     with archive.open(name) as stream:
-        yield stream
+        raw: Any = _Unpacked(stream, packed=lambda: packed)
+        yield _Opened(io.BufferedReader(raw, BUFFER), file.tell)
+
+
+class _Unpacked(io.RawIOBase):
+    """What a compressed stream unpacks to; its bombs end in an OSError."""
+
+    def __init__(self, stream: Any, *, packed: Callable[[], int]) -> None:
+        self._stream, self._packed = stream, packed
+        self._count = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        read: bytes = self._stream.read1(len(buffer))
+        buffer[: len(read)] = read
+        self._count += len(read)
+        if self._count > ALWAYS_UNPACKED and self._count > MOST_RATIO * self._packed():
+            raise OSError(f"It unpacks to more than {MOST_RATIO} times its size")
+        return len(read)
 
 
 def _is_readable(name: str) -> bool:
@@ -114,69 +157,16 @@ def _is_readable(name: str) -> bool:
 def _insist(path: Path, readable: list[Any]) -> None:
     if not readable:
         raise InvalidInput(f"There is nothing to import in “{path.name}”: no file ending in .json, .jsonl or .gz.")
+    if len(readable) > MOST_ENTRIES:
+        raise InvalidInput(f"“{path.name}” holds more than {MOST_ENTRIES:,} files.")
 
 
 # -- Values
 
 
-def _values(name: str, stream: IO[bytes], refuse: Refuse, most: int) -> Iterator[Document]:
-    inner = name
-    if name.lower().endswith(".gz"):
-        unpacked: Any = gzip.GzipFile(fileobj=stream)
-        stream, inner = unpacked, name[:-3]
-    if PurePosixPath(inner).suffix.lower() in DOCUMENTS:
-        yield from _document(name, stream, refuse, most)
-    else:
-        yield from _lines(name, stream, refuse, most)
-
-
-def _document(name: str, stream: IO[bytes], refuse: Refuse, most: int) -> Iterator[Document]:
-    data = stream.read(most + 1)
-    if len(data) > most:
-        refuse(Refusal("file", name, f"It is larger than {most:,} bytes; give one object a line (.jsonl)."))
-        return
-    try:
-        yield Document(name, json.loads(data))
-    except json.JSONDecodeError as error:
-        if error.msg != "Extra data":
-            refuse(Refusal("file", name, f"It is no JSON: {error}."))
-            return
-        whole: Any = io.BytesIO(data)
-        yield from _lines(name, io.BufferedReader(whole), refuse, most)
-    except (ValueError, RecursionError) as error:
-        refuse(Refusal("file", name, f"It is no JSON that can be read: {_said(error)}."))
-
-
-def _lines(name: str, stream: IO[bytes], refuse: Refuse, most: int) -> Iterator[Document]:
-    for number, line in enumerate(_read_lines(stream, most), start=1):
-        place = f"{name}, line {number}"
-        if line is None:
-            refuse(Refusal("object", place, f"The line is longer than {most:,} bytes."))
-        elif line.strip():
-            try:
-                value = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                refuse(Refusal("object", place, f"The line is no JSON that can be read: {_said(error)}."))
-            else:
-                yield Document(place, value)
-
-
-def _read_lines(stream: IO[bytes], most: int) -> Iterator[bytes | str | None]:
-    """The lines; None for one that is too long."""
-    source: Any = stream
-    if source.peek(2)[:2] not in _UTF_16:
-        yield from _bounded(source, most)
-        return
-    decoded = io.TextIOWrapper(source, encoding="utf-16", errors="replace")
-    yield from _bounded(decoded, most)
-    decoded.detach()
-
-
-def _bounded(source: Any, most: int) -> Iterator[bytes | str | None]:
-    while line := source.readline(most):
-        if len(line) < most:
-            yield line
-            continue
-        while line and line[-1:] not in {b"\n", "\n"}:
-            line = source.readline(MEGABYTE)
-        yield None
+def _values(name: str, opened: _Opened, refuse: Refuse, most: int) -> Iterator[Document]:
+    stream, inner = opened.stream, name
+    if name.lower().endswith(".gz") or stream.peek(2)[:2] == _GZIP:
+        unpacked: Any = _Unpacked(gzip.GzipFile(fileobj=stream), packed=opened.position)
+        stream, inner = io.BufferedReader(unpacked, BUFFER), name.removesuffix(".gz").removesuffix(".GZ")
+    yield from values.values(values.File(name, inner, stream, refuse, most))

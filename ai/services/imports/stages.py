@@ -37,11 +37,7 @@ class Stage:
     """A table in a file of its own, which vanishes when the stage is closed."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("", isolation_level=None)
-        for setting in _SETTINGS:
-            self._database.execute(f"PRAGMA {setting}")
-        self._database.execute(_TABLE)
-        self._database.execute("BEGIN")
+        self._database = _open(_TABLE)
 
     def __enter__(self) -> Self:
         return self
@@ -93,3 +89,41 @@ class Stage:
         query = f"SELECT kind, id, place, body FROM object WHERE {condition}"  # noqa: S608 - conditions of ours
         rows: Iterator[tuple[str, str, str, Any]] = self._database.execute(query, (value,))
         return (Staged(kind, key, place, json.loads(body)) for kind, key, place, body in rows)
+
+
+class Occurrences:
+    """Counts how often each of any number of texts was met, on disk."""
+
+    def __init__(self) -> None:
+        self._database = _open(
+            "CREATE TABLE met (name TEXT PRIMARY KEY, times INTEGER NOT NULL, note TEXT) WITHOUT ROWID"
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._database.close()
+
+    def next(self, name: str) -> int:
+        """How often the text has been met now, this time included."""
+        times: int = self._database.execute(
+            "INSERT INTO met (name, times) VALUES (?, 1) ON CONFLICT DO UPDATE SET times = times + 1 RETURNING times",
+            (name,),
+        ).fetchone()[0]
+        return times
+
+    def first(self, name: str, note: str) -> str:
+        """The note that was given when the text was first met: this one where that is now."""
+        self._database.execute("INSERT OR IGNORE INTO met (name, times, note) VALUES (?, 1, ?)", (name, note))
+        found: str = self._database.execute("SELECT note FROM met WHERE name = ?", (name,)).fetchone()[0]
+        return found
+
+
+def _open(table: str) -> sqlite3.Connection:
+    database = sqlite3.connect("", isolation_level=None)
+    for setting in _SETTINGS:
+        database.execute(f"PRAGMA {setting}")
+    database.execute(table)
+    database.execute("BEGIN")
+    return database

@@ -13,7 +13,7 @@ from django.db.models import Max
 
 from ai.models import ChatThread, ForeignId, Message, Run, RunStep
 from ai.models.sequences import renumber, reread
-from ai.models.threads import NEW_NAME
+from ai.models.threads import NAME_CHARACTERS, NEW_NAME
 from ai.services import titles
 from ai.services.imports import places
 from ai.services.imports.drafts import MessageDraft, Part, Refusal, RunDraft, StepDraft, ThreadDraft
@@ -22,6 +22,7 @@ from ai.services.imports.keys import Keys, Known
 from ai.services.imports.places import Standing
 from ai.services.imports.reports import Outcome
 from ai.stores.content import text_of
+from ai.stores.serialization import clean_text
 
 
 def write(drafts: Sequence[ThreadDraft], *, keys: Keys, source: str, dry_run: bool = False) -> list[Outcome]:
@@ -148,7 +149,7 @@ class _Writer:
     def _adopted(self, fresh: Iterable[MessageDraft]) -> list[str]:
         """The ids of new rows, and those that they name."""
         runs = [run.id for run in self.runs] + [m.run_id for m in fresh if m.run_id and m.run_id not in self.known.runs]
-        texts = [*runs, *(step.id for step in self.steps), *(m.id for m in fresh if not m.belongs_to_step)]
+        texts = [*runs, *(step.id for step in self.steps), *(m.id for m in fresh if m.id == m.external_id)]
         texts += [] if self.thread else [self.draft.id]
         return texts + self.keys.adopted_assistants(run.assistant_id for run in self.runs if run.assistant_id)
 
@@ -159,9 +160,9 @@ class _Writer:
             sequence=sequence,
             at=draft.at,
             run_id=self._run_key(draft.run_id) if draft.run_id else None,
-            external_id=None if draft.belongs_to_step else draft.id,
+            external_id=draft.external_id,
         )
-        row.id = self._message_key(draft)
+        row.id, row.data = self._message_key(draft), draft.data
         return row
 
     def _add_calls(self) -> None:
@@ -233,8 +234,10 @@ class _Writer:
             id=self.key,
             tenant_id=self.keys.tenant_id,
             name=self._title(opening),
-            tags=titles.tags_for(opening, None),
-            external_id=self.draft.id,
+            tags=self.draft.tags or titles.tags_for(opening, None),
+            external_id=self.draft.external_id,
+            user_id=self.draft.user_id,
+            forked_from=self._forked_from(),
             data=self.draft.data,
             source=source,
             model=self._model(),
@@ -265,12 +268,17 @@ class _Writer:
         if fresh:
             reread(self.key, lambda run: histories.before(str(run.pk), at=run.created))
 
+    def _forked_from(self) -> UUID | None:
+        origin = self.draft.forked_from
+        return self.keys.of(origin, self.known.threads.get(origin)) if origin else None
+
     def _latest(self, fresh: Iterable[MessageDraft]) -> datetime:
-        return max((message.at for message in fresh), default=self.draft.at)
+        latest = max((message.at for message in fresh), default=self.draft.at)
+        return max(latest, self.draft.last_at or latest)
 
     def _model(self) -> str:
         """The model that answered last."""
-        return max(self.runs, key=lambda run: run.at).values["model"] if self.runs else ""
+        return max(self.runs, key=lambda run: run.at).values["model"] if self.runs else self.draft.model
 
     def _opening(self) -> str:
         """What the user said first."""
@@ -278,7 +286,8 @@ class _Writer:
         return next((text for message in asked if (text := text_of(message.message).strip())), "")
 
     def _title(self, opening: str) -> str:
-        return titles.tidy(self.draft.title) or titles.by_rule(opening)
+        given = " ".join(clean_text(self.draft.title).split())[:NAME_CHARACTERS]
+        return given or titles.by_rule(opening)
 
 
 def _has_files(messages: Iterable[MessageDraft]) -> bool:

@@ -31,7 +31,6 @@ class Import:
         self.report = Report(on_refusal=self.refused.append)
         loading.load(
             path=path,
-            format_="assistants",
             tenant_id=self.tenant.pk,
             by=actors.SYSTEM,
             at=timezone.now(),

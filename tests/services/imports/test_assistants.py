@@ -11,7 +11,7 @@ import pytest
 from ai import ids
 from ai.models import Assistant, AuditEntry, ChatThread, ForeignId, Message, Run, RunStep, Tenant
 from ai.runner import context
-from ai.services import actors, turns
+from ai.services import actors, titles, turns
 from ai.services.imports import loading
 from ai.services.imports.reports import Report
 from tests.services.imports import dumps
@@ -43,9 +43,11 @@ class TestThreads:
         assert thread.data == {"metadata": {"customer": "7"}, "tool_resources": {"code_interpreter": {"file_ids": []}}}
 
     def test_are_named_after_what_the_user_said_first(self, load: Import) -> None:
-        load(dumps.thread(), dumps.message("q", "Hi there! Could you please tell me when the museum opens?"))
+        asked = "Hi there! Could you please tell me when the museum opens?"
 
-        assert ChatThread.objects.get().name == "Tell me when the museum opens?"
+        load(dumps.thread(), dumps.message("q", asked))
+
+        assert ChatThread.objects.get().name == titles.by_rule(asked)
 
     def test_keep_a_title_that_they_have(self, load: Import) -> None:
         load(dumps.thread(metadata={"title": "  The museum "}), dumps.message("q", "When?"))

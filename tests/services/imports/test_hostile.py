@@ -190,5 +190,5 @@ class TestWho:
     def test_needs_a_format_that_is_known(self, tenant: Tenant, load: Import) -> None:
         by = factories.staff("import_chatthread", tenants=(tenant,))
 
-        with pytest.raises(InvalidInput, match="choose one of assistants"):
+        with pytest.raises(InvalidInput, match="choose one of auto, "):
             loading.load(path=load.folder, format_="parchment", tenant_id=tenant.pk, by=by, at=tenant.created)

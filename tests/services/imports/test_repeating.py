@@ -250,7 +250,7 @@ def test_any_order_and_any_portions_give_the_same(load: Import, seed: int, cuts:
     dump.sort(key=lambda item: item["object"] == "thread.run.step")
 
     for start, end in zip([0, *sorted(cuts)], [*sorted(cuts), len(dump)], strict=True):
-        load(*dump[start:end])
+        load(*dump[start:end], format_="assistants")
 
     again = everything()
     ChatThread.objects.delete_thread(ChatThread.objects.get().pk)

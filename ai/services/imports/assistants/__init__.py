@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from ai.services.imports import fields, sources
+from ai.services.imports import fields
 from ai.services.imports.assistants import assistants, threads
 from ai.services.imports.assistants.objects import Found, objects
 from ai.services.imports.drafts import AssistantDraft, Draft, Json, Refusal, Unusable
 from ai.services.imports.reports import Report
 from ai.services.imports.stages import Stage, Staged
+from ai.services.imports.values import Document
 from ai.stores.serialization import clean_text, to_serializable
 
 #: Kinds that belong to a thread and must name it.
 _OF_THREADS = ("message", "run", "step")
 
 
-def read(path: Path, report: Report) -> Iterator[Draft]:
-    """The assistants at the path, then the threads; what cannot be used is refused in the report.
+def recognises(value: Any) -> bool:
+    """Whether it is an object of the API, or something that contains one."""
+    if isinstance(value, dict) and "export_schema" in value:
+        return True
+    return next(objects(value, place="", refuse=lambda refusal: None), None) is not None
 
-    Raises:
-        NotFound, InvalidInput: there is nothing that can be read.
-    """
+
+def read(documents: Iterable[Document], report: Report) -> Iterator[Draft]:
+    """The assistants, then the threads; what cannot be used is refused in the report."""
     with Stage() as stage:
-        for document in sources.documents(path, refuse=report.refuse):
+        for document in documents:
             for found in objects(document.value, place=document.place, refuse=report.refuse):
                 _put(stage, found, report)
         report.files = stage.count("file")
@@ -43,8 +47,7 @@ def _put(stage: Stage, found: Found, report: Report) -> None:
         stage.put(Staged(found.kind, key, place, value), thread=thread)
     except Unusable as error:
         report.refuse(Refusal(found.kind, place, str(error), key))
-    report.read += 1
-    report.progressed()
+    report.count()
 
 
 def _with_places(found: Found, key: str) -> tuple[Json, str]:

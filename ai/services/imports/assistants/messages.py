@@ -38,7 +38,7 @@ def draft(staged: Staged, *, files: Files, ended: Mapping[str, str]) -> MessageD
     if role == "assistant" and (assistant_id := fields.reference(value, "assistant_id")):
         message["assistant_id"] = assistant_id
     message |= _state(value, ended.get(run_id or "", ""))
-    return MessageDraft(id=staged.id, place=staged.place, at=at, message=message, run_id=run_id)
+    return MessageDraft(id=staged.id, place=staged.place, at=at, message=message, run_id=run_id, external_id=staged.id)
 
 
 def _state(value: Json, run_status: str) -> Json:

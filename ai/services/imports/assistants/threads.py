@@ -61,13 +61,16 @@ def _own(staged: Staged, parts: Sequence[Part]) -> ThreadDraft:
         raise Unusable("It has no “created_at”.")
     metadata = fields.metadata(value)
     data = {"metadata": metadata, "tool_resources": tool_resources(value)}
-    return ThreadDraft(id=staged.id, place=staged.place, at=at, title=metadata.get("title", ""), data=data)
+    return ThreadDraft(
+        id=staged.id, external_id=staged.id, place=staged.place, at=at, title=metadata.get("title", ""), data=data
+    )
 
 
 def _from_parts(thread_id: str, parts: Sequence[Part]) -> ThreadDraft | None:
     if not parts:
         return None
-    return ThreadDraft(id=thread_id, place=parts[0].place, at=min(part.at for part in parts), is_implied=True)
+    at = min(part.at for part in parts)
+    return ThreadDraft(id=thread_id, external_id=thread_id, place=parts[0].place, at=at, is_implied=True)
 
 
 def _drafts(staged: Sequence[Staged], make: Callable[[Staged], Made], refuse: Refuse) -> list[Made]:
