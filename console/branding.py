@@ -31,7 +31,7 @@ SIDEBAR: dict[str, tuple[Place, ...]] = {
     "Models": (
         Place("Language models", "ai.languagemodel", "neurology"),
         Place("Assistants", "ai.assistant", "smart_toy"),
-        Place("Model map", "ai.modelroute", "alt_route"),
+        Place("Model routes", "ai.modelroute", "alt_route"),
         Place("Vector stores", "ai.vectorstore", "database_search"),
     ),
     "People": (

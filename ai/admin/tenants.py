@@ -22,7 +22,7 @@ from ai.services import tenants
 DOORS = (
     ("Threads", "forum", "chatthread"),
     ("Assistants", "smart_toy", "assistant"),
-    ("Model map", "alt_route", "modelroute"),
+    ("Model routes", "alt_route", "modelroute"),
     ("Vector stores", "database_search", "vectorstore"),
     ("API keys", "key", "apikey"),
 )
@@ -75,7 +75,7 @@ class TenantAdmin(ConsoleAdmin):
         """Its conversations."""
         return badges.link(badges.url("ai_chatthread_changelist", tenant=str(row.pk)), "Open threads")
 
-    @display(description="Model map")
+    @display(description="Model routes")
     def model_map(self, row: Tenant) -> SafeString:
         """Which model answers its clients."""
         return badges.link(badges.url("ai_modelroute_changelist", tenant=str(row.pk)), "Open map")
