@@ -29,6 +29,9 @@ class Settings:
     title_model: str = ""
     """The alias that writes titles; empty means titles by rule."""
 
+    tags: tuple[str, ...] = ()
+    """The tags that may be proposed with titles; empty means those that the tenant's threads carry already."""
+
     local_model_path: str = ""
     """A GGUF file to use as `local:smollm2` instead of the packaged one."""
 
@@ -68,6 +71,9 @@ class Settings:
     api_max_body_bytes: int = 8 * 1024 * 1024
     """JSON bodies larger than this are refused, in bytes. Files have `max_file_bytes`."""
 
+    export_keep_hours: int = 72
+    """How long the file of a finished export can be downloaded, in hours."""
+
     embedding_model: str = ""
     """An alias whose model makes embeddings for file search; empty means words only."""
 
@@ -90,7 +96,7 @@ class Settings:
 def _convert(name: str, value: Any) -> Any:
     if name == "default_tenant_id":
         return UUID(str(value)) if value else None
-    if name in {"secrets_key", "private_model_hosts"}:
+    if name in {"secrets_key", "private_model_hosts", "tags"}:
         if isinstance(value, str):
             value = value.split(",")
         return tuple(part.strip() for part in value if part.strip())

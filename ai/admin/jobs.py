@@ -13,7 +13,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from ai.admin.parts import badges
+from ai.admin import retitles
+from ai.admin.parts import badges, job_kinds
 from ai.admin.parts.base import ReadAdmin, answer, in_bulk
 from ai.admin.parts.filters import DateFilter, TenantFilter, exact
 from ai.models import ChatThread, Job, JobItem, Run
@@ -46,7 +47,7 @@ class JobAdmin(ReadAdmin):
     list_display_links = ("name",)
     list_filter = (
         exact("status", "status", JobStatus.choices),
-        exact("kind", "kind", [("replay", "Replay"), ("retitle", "Retitle")]),
+        exact("kind", "kind", [(name, kind.label) for name, kind in job_kinds.KINDS.items()]),
         TenantFilter,
         ("created", DateFilter),
     )
@@ -107,12 +108,14 @@ class JobAdmin(ReadAdmin):
             "has_next": len(results) > PER_PAGE,
             "is_replay": row.kind == "replay",
             "is_retitle": row.kind == "retitle",
+            "kind_label": job_kinds.KINDS[row.kind].label if row.kind in job_kinds.KINDS else row.kind,
+            "links": job_kinds.links(request, row),
             "cancel_url": badges.url("ai_job_cancel", row.pk) if cancellable else "",
         }
 
     def extra_urls(self) -> Iterable[tuple[str, str, Callable[..., HttpResponse]]]:
-        """The cancel dialog."""
-        return [("<uuid:object_id>/cancel/", "cancel", self.cancel_view)]
+        """The cancel dialog, and the proposals of titles."""
+        return [("<uuid:object_id>/cancel/", "cancel", self.cancel_view), *retitles.job_urls(self)]
 
     def has_cancel_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """`ai.cancel_job`."""

@@ -12,7 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from unfold.decorators import action, display
 
-from ai.admin import replays
+from ai.admin import replays, retitles
 from ai.admin.parts import badges, filters, selections, thread_filters, transcript
 from ai.admin.parts.base import ConsoleAdmin, pks_of
 from ai.models import ChatThread
@@ -176,6 +176,7 @@ class ThreadAdmin(ConsoleAdmin):
         return (
             *transcript.urls(self),
             *selections.urls(self),
+            *retitles.thread_urls(self),
             *replays.thread_urls(self),
         )
 
@@ -188,7 +189,7 @@ class ThreadAdmin(ConsoleAdmin):
     @action(description="Retitle…", permissions=["retitle"])
     def retitle(self, request: HttpRequest, queryset: Any) -> HttpResponse:
         """Find better titles."""
-        return HttpResponseRedirect(selections.url("retitle", pks_of(queryset)))
+        return HttpResponseRedirect(retitles.ask_url(pks_of(queryset), request.GET.urlencode()))
 
     @action(description="Delete…", permissions=["delete"])
     def delete_threads(self, request: HttpRequest, queryset: Any) -> HttpResponse:

@@ -58,12 +58,33 @@ class JobManager(TenantManager):
         taken = free.update(status=JobStatus.RUNNING, leased_by=worker, lease_until=until, modified=at)
         return self.get(pk=job_id) if taken else None
 
-    def advance(self, job: Job, *, done: int = 0, failed: int = 0, at: datetime) -> bool:
-        """Count things as done and keep the lease; False when the job was cancelled or lost."""
+    def advance(
+        self, job: Job, *, done: int = 0, failed: int = 0, at: datetime, data: dict[str, Any] | None = None
+    ) -> bool:
+        """Count things as done and keep the lease; False when the job was cancelled or lost. `data` replaces the job's."""
         until = at + timedelta(seconds=conf.current().run_lease_seconds)
         mine = self.filter(pk=job.pk, status=JobStatus.RUNNING, leased_by=job.leased_by)
-        changed = mine.update(done=F("done") + done, failed=F("failed") + failed, lease_until=until, modified=at)
-        return bool(changed)
+        values: dict[str, Any] = {} if data is None else {"data": data}
+        counts = {"done": F("done") + done, "failed": F("failed") + failed}
+        return bool(mine.update(**counts, **values, lease_until=until, modified=at))
+
+    def note(self, job: Job, **values: Any) -> None:
+        """Set some of the `data` of a job that the caller holds."""
+        job.data = {**job.data, **values}
+        self.filter(pk=job.pk).update(data=job.data)
+
+    def measure(self, job: Job, *, total: int, at: datetime) -> bool:
+        """Say how many things there are, once that is known; False when the job was cancelled or lost."""
+        mine = self.filter(pk=job.pk, status=JobStatus.RUNNING, leased_by=job.leased_by)
+        return bool(mine.update(total=total, modified=at))
+
+    def keyed(self, prefix: str) -> models.QuerySet[Job]:
+        """The jobs whose key begins so."""
+        return self.filter(key__gte=prefix, key__lt=prefix + "\uffff").order_by("key")
+
+    def release_key(self, job_id: UUID) -> None:
+        """Take a job's key away: what it stood for is over."""
+        self.filter(pk=job_id).update(key=None)
 
     def begin(self, job_ids: Iterable[UUID], *, at: datetime) -> None:
         """Say of jobs whose runs have been taken that they run."""
@@ -181,6 +202,19 @@ class JobItemManager(TenantManager):
         """Note what became of a thing; False when it was settled before."""
         waiting = self.filter(pk=item.pk, status="queued")
         return bool(waiting.update(status=status, data={**item.data, **data}, error=error, modified=at))
+
+    def with_status(self, job_id: UUID, status: str, *, most: int) -> list[JobItem]:
+        """The first things of a job that stand so."""
+        return list(self.filter(job_id=job_id, status=status).order_by("position", "pk")[:most])
+
+    def move(self, job_id: UUID, *, before: str, after: str, at: datetime) -> int:
+        """Let everything of a job that stands so stand otherwise; how many things that were."""
+        return int(self.filter(job_id=job_id, status=before).update(status=after, modified=at))
+
+    def change(self, item: JobItem, *, status: str, data: dict[str, Any], at: datetime, error: str = "") -> bool:
+        """Note what became of a thing that still stands as `item` says; False when it does not."""
+        same = self.filter(pk=item.pk, status=item.status)
+        return bool(same.update(status=status, data=data, error=error, modified=at))
 
 
 class JobItem(TenantRecord):

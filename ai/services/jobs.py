@@ -19,7 +19,13 @@ Clock = Callable[[], datetime]
 
 #: Who carries on with a job of a kind, as a dotted path: `(*, job_id, worker, now)`. Replays are not here: their runs are
 #: executed like all runs.
-CARRIERS = {"retitle": "ai.services.titles.carry_on"}
+CARRIERS = {
+    "export": "ai.services.exports.jobs.carry_on",
+    "retitle": "ai.services.retitles.carry_on",
+    "retitle_apply": "ai.services.retitle_batches.carry_on",
+    "retitle_undo": "ai.services.retitle_batches.carry_on",
+    "sync": "ai.services.sync.carrying.carry_on",
+}
 
 
 @transaction.atomic

@@ -2,116 +2,148 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
-from django.db import transaction
 
-from ai import conf, dispatch, ids, llm, tenancy
-from ai.exceptions import InvalidInput, NotFound
-from ai.models import ChatThread, Job, JobItem, Message
-from ai.models.jobs import JobStatus
+from ai import conf, dispatch, llm
+from ai.exceptions import AIError, InvalidInput
+from ai.models import ChatThread
 from ai.models.threads import NEW_NAME
-from ai.services import actors, audit, permissions
-from ai.stores.content import text_of
-from ai.stores.serialization import clean_text
+from ai.services.titling import tags as tagging
+from ai.services.titling.conversations import Conversation, of_thread
+from ai.services.titling.text import tidy
+
+if TYPE_CHECKING:
+    from ai.services.titling.writers import Written
+
+__all__ = ["Conversation", "Proposal", "by_rule", "find", "for_now", "tags_for", "tidy", "trim_and_tag"]
 
 log = logging.getLogger(__name__)
 
-KIND = "retitle"
-MOST_CHARACTERS = 60
-MOST_THREADS = 10_000
-MODEL_SECONDS = 20.0  # shorter than a worker's lease
-READ_CHARACTERS = 2000
+#: How many conversations a model is asked about at the same time.
+AT_ONCE = 8
+LOCAL = "local"
 
-_CODE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
-_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
-_MARKUP = re.compile(r"[*`]+|~~|(?<!\w)_+|_+(?!\w)|^\s*(?:[#>|]+|(?:[-+•]|\d+[.)])\s)\s*", re.MULTILINE)
-_GREETING = re.compile(
-    r"^(?:(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|greetings)\b[^,.!?\n]{0,30}[,.!?\n]+|please\b,?)\s*",
-    re.IGNORECASE,
-)
-_POLITE = re.compile(
-    r"^(?:(?:can|could|would|will) you (?:please |kindly )?|i(?:'d| would) like to |please )", re.IGNORECASE
-)
-_SENTENCE = re.compile("(?<=[.!?\u3002\uff01\uff1f])\\s*(?=\\S)(?<![.!?])|(?<=[.!?])\\s+|\n")
-_LABEL = re.compile(r"^(?:title|subject|topic)\s*:\s*", re.IGNORECASE)
-_QUOTES = "\"'`\u201c\u201d\u2018\u2019\u00ab\u00bb\u201e\u300c\u300d"
-_ENDS = " .:;,-\u2013\u2014\u3002"
+#: Failures that the next conversation will meet as well.
+HOPELESS = frozenset({"authentication_failed", "model_not_found"})
 
 
-def tidy(text: str) -> str:
-    """The text as a title: one line of at most 60 characters without quotes or markdown; empty when nothing is left."""
-    line = _LINK.sub(r"\1", clean_text(text or ""))
-    line = " ".join(_MARKUP.sub(" ", line).split())
-    line = _LABEL.sub("", line.strip(_QUOTES + " ")).strip(_QUOTES + _ENDS)
-    if len(line) <= MOST_CHARACTERS:
-        return line
-    cut = line[: MOST_CHARACTERS - 1]
-    space = cut.rfind(" ")
-    return (cut[:space] if space > MOST_CHARACTERS // 2 else cut).rstrip(_ENDS) + "…"
+@dataclass(frozen=True)
+class Proposal:
+    """A title and the tags to add, who found them ("rule", or the model's alias), and what that used and cost in US$."""
+
+    title: str
+    tags: list[str] = field(default_factory=list)
+    source: str = "rule"
+    note: str = ""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: Decimal | None = Decimal(0)
+    is_hopeless: bool = False
 
 
 def by_rule(text: str) -> str:
-    """A title from what a conversation began with: its first sentence, without the greeting."""
-    prose = _CODE.sub(" ", text or "").strip() or (text or "").replace("`", " ")
-    prose = _LINK.sub(r"\1", prose)
-    shorter = _GREETING.sub("", prose, count=1).strip() or prose
-    shorter = _POLITE.sub("", shorter, count=1).strip() or shorter
-    sentences = [tidy(piece) for piece in _SENTENCE.split(shorter)]
-    title = next((piece for piece in sentences if len(piece) > 2), "") or tidy(prose)
-    return (title[:1].upper() + title[1:]) or NEW_NAME
+    """A title of one to five words from what a conversation began with."""
+    return Conversation.of_text(text).by_rule() or NEW_NAME
 
 
 def tags_for(text: str, tags: Iterable[str] | None) -> list[str]:
-    """The thread's tags, and “code” where the conversation began with some."""
-    kept = [str(tag) for tag in tags or []] or ["chat"]
-    has_code = "```" in text or "Traceback (most recent call last)" in text
-    return kept if not has_code or "code" in kept else [*kept, "code"]
+    """The thread's tags, and those that a rule finds in what the conversation began with."""
+    return tagging.merged(tags, tagging.by_rule(Conversation.of_text(text)))
 
 
-def find(text: str) -> str:
-    """The title for a conversation that began with `text`: the title model's, else the rule's."""
-    alias = conf.current().title_model
-    if alias and text.strip():
-        try:
-            title = async_to_sync(_by_spec)(llm.spec(alias), text)
-        except Exception as error:  # noqa: BLE001 - a title is never worth a failure; the rule always has one
-            log.warning("The title model %s gave no title: %s", alias, llm.translate(error).message)
-        else:
-            if title:
-                return title
-    return by_rule(text)
+def model_spec(alias: str) -> llm.ModelSpec | None:
+    """The model behind the alias; None for no alias: the rule.
+
+    Raises:
+        NotFound: there is no such model, or it is disabled.
+        InvalidInput: it is an agent, which may have tools.
+    """
+    if not alias:
+        return None
+    spec = llm.spec(alias)
+    if spec.provider == llm.AGENT:
+        raise InvalidInput("A Marvin agent cannot write titles; choose a model.")
+    return spec
 
 
-async def _by_spec(spec: llm.ModelSpec, text: str) -> str:
+def find(
+    conversations: Sequence[Conversation], *, spec: llm.ModelSpec | None, choices: Sequence[str] = ()
+) -> list[Proposal]:
+    """A title for each conversation: the model's where there is one and its answer is fit, else the rule's.
+
+    Args:
+        choices: the tags that a model may choose from.
+    """
+    if spec is None:
+        return [_by_rule(conversation) for conversation in conversations]
     try:
-        return await by_model(text, model=llm.resolve(spec))
+        written = async_to_sync(_written)(conversations, spec=spec, choices=choices)
+    except (AIError, ImportError) as error:
+        note = llm.translate(error).message
+        log.warning("The title model %s gave no title: %s", spec.alias, note)
+        return [_by_rule(conversation, note=note) for conversation in conversations]
+    return [_proposal(c, w, spec) for c, w in zip(conversations, written, strict=True)]
+
+
+def _by_rule(conversation: Conversation, *, note: str = "", **values: Any) -> Proposal:
+    return Proposal(conversation.by_rule() or NEW_NAME, tagging.by_rule(conversation), note=note, **values)
+
+
+def _proposal(conversation: Conversation, written: Written | None, spec: llm.ModelSpec) -> Proposal:
+    if written is None:  # nothing was said
+        return _by_rule(conversation)
+    error, used = written.error, written.usage
+    values: dict[str, Any] = {
+        "input_tokens": used.input_tokens,
+        "output_tokens": used.output_tokens,
+        "cost": llm.cost(spec, used),
+        "is_hopeless": bool(error and error.code in HOPELESS),
+    }
+    if not written.title:
+        note = error.message if error else f"{spec.alias} gave no usable title."
+        return _by_rule(conversation, note=note, **values)
+    found = list(dict.fromkeys([*tagging.by_rule(conversation), *written.tags]))
+    return Proposal(written.title, found, source=spec.alias, **values)
+
+
+async def _written(
+    conversations: Sequence[Conversation], *, spec: llm.ModelSpec, choices: Sequence[str]
+) -> list[Written | None]:
+    import asyncio  # noqa: PLC0415
+
+    from ai.services.titling import writers  # noqa: PLC0415 - brings Marvin along
+
+    is_local = spec.provider == LOCAL
+    gate = asyncio.Semaphore(1 if is_local else AT_ONCE)
+
+    async def one(conversation: Conversation) -> Written | None:
+        if not conversation.turns:
+            return None
+        async with gate:
+            offered = () if is_local else choices  # a model as small as that chooses at random
+            return await writers.write(conversation, model=model, choices=offered, strict=is_local)
+
+    try:
+        model = llm.resolve(spec)
+        return list(await asyncio.gather(*(one(conversation) for conversation in conversations)))
     finally:
         await llm.aclose()
 
 
-async def by_model(text: str, *, model: Any) -> str:
-    """The title that a `pydantic_ai.models.Model` finds through Marvin; empty when it is of no use."""
-    import marvin
-
-    told = "Write a title of at most six words in the conversation's language. No quotes, no markdown."
-
-    @marvin.fn(instructions=told)  # type: ignore[arg-type]
-    async def title_of_conversation(opening: str) -> str:  # type: ignore[empty-body]
-        """A short title for the conversation that opens like this."""
-
-    agent = marvin.Agent(name="Titles", model=model)
-    async with asyncio.timeout(MODEL_SECONDS):
-        found = await title_of_conversation(text[:READ_CHARACTERS], _agent=agent)
-    title = tidy(str(found or ""))
-    return title if any(character.isalnum() for character in title) else ""
+def in_batches(things: Iterable[Any], *, size: int = AT_ONCE) -> Iterator[list[Any]]:
+    """The things, so many at a time."""
+    waiting = iter(things)
+    while batch := list(islice(waiting, size)):
+        yield batch
 
 
 def for_now(text: str, *, thread_id: UUID, tenant_id: UUID) -> tuple[str, bool]:
@@ -125,88 +157,30 @@ def for_now(text: str, *, thread_id: UUID, tenant_id: UUID) -> tuple[str, bool]:
     return ChatThread.objects.trim_message(text) or NEW_NAME, False
 
 
-def opening_of(thread: ChatThread) -> str:
-    """What the thread's user first wrote, else its first message, else what its metadata remembers."""
-    messages: Any = Message.objects.list_thread_messages(thread.pk)
-    first = messages.filter(role="user").first() or messages.first()
-    text = text_of(first.message) if first else ""
-    return text or str((thread.data or {}).get("snippet") or "")
-
-
 def trim_and_tag(*, name: str, thread_id: UUID, tenant_id: UUID, at: datetime) -> ChatThread | None:
     """Give a new thread its title and tags; None when it is gone. A second time changes nothing.
 
-    A title that somebody gave in the meantime stays.
+    A title that somebody gave in the meantime, or locked, stays.
     """
     thread: ChatThread | None = ChatThread.objects.filter(pk=thread_id, tenant_id=tenant_id).first()
     if thread is None or (thread.data or {}).get("tagged"):
         return thread
+    conversation = Conversation.of_text(name) if (name or "").strip() else of_thread(thread)
     given = {ChatThread.objects.trim_message(name or ""), NEW_NAME, "", None}
-    title = find(name or opening_of(thread)) if thread.name in given else str(thread.name)
-    return ChatThread.objects.retitle(thread_id, name=title, tags=tags_for(name or "", thread.tags), at=at)
+    if thread.name in given and not thread.title_locked:
+        found = find([conversation], spec=_configured(), choices=tagging.allowed(tenant_id))[0]
+        ChatThread.objects.swap_title(thread_id, old=thread.name, new=found.title, add=found.tags, at=at)
+    now: ChatThread | None = ChatThread.objects.filter(pk=thread_id).first()
+    if now is None or (now.data or {}).get("tagged"):
+        return now
+    tags = tagging.merged(now.tags, tagging.by_rule(conversation))
+    return ChatThread.objects.retitle(thread_id, name=now.name, tags=tags, at=at)
 
 
-@transaction.atomic
-def request(*, thread_ids: Iterable[UUID], by: Any, at: datetime) -> Job:
-    """Queue new titles for threads; the job's items will show the old and the new one.
-
-    Raises:
-        Forbidden.
-        NotFound: none of the threads exists for `by`.
-        InvalidInput: there are more than 10,000, or they are of several tenants and `by` does not see all tenants: such a
-            job belongs to none of them.
-    """
-    permissions.require(by, "ai.retitle_chatthread")
-    keys = list(dict.fromkeys(thread_ids))
-    if len(keys) > MOST_THREADS:
-        raise InvalidInput(f"Choose at most {MOST_THREADS:,} threads at a time.")
-    threads = list(ChatThread.objects.filter(pk__in=keys).only("pk", "name", "tenant_id").latest_first())
-    if not threads:
-        raise NotFound
-    tenants = {thread.tenant_id for thread in threads}
-    if len(tenants) > 1 and tenancy.current().tenants is not None:
-        raise InvalidInput("Choose threads of one tenant.")
-    job = Job(
-        kind=KIND,
-        title=f"Retitle {len(threads):,} thread{'s' * (len(threads) != 1)}",
-        total=len(threads),
-        requested_by=actors.name_of(by),
-        tenant_id=tenants.pop() if len(tenants) == 1 else None,
-    )
-    job.save(force_insert=True)
-    JobItem.objects.add(
-        JobItem(job_id=job.pk, tenant_id=t.tenant_id, position=i, object_id=str(t.pk), data={"old": t.name})
-        for i, t in enumerate(threads)
-    )
-    audit.record("thread.retitle_requested", target=job, by=by, at=at, threads=len(threads))
-    dispatch.run_job(job_id=job.pk)
-    return job
-
-
-def carry_on(*, job_id: UUID, worker: str, now: Callable[[], datetime]) -> None:
-    """Work on a job of new titles until it ends, is cancelled, or is another worker's."""
-    job = Job.objects.take(job_id, worker=worker, at=now())
-    if job is None:
-        return
-    while items := JobItem.objects.next_of(job_id, most=50):
-        for item in items:
-            if not _retitle(job, item, now=now):
-                return
-    Job.objects.end(job_id, status=JobStatus.COMPLETED, at=now())
-
-
-def _retitle(job: Job, item: JobItem, *, now: Callable[[], datetime]) -> bool:
-    """One thread's new title; False when the job is no longer ours. The model is asked outside the transaction."""
-    thread: ChatThread | None = ChatThread.objects.filter(pk=ids.parse(item.object_id)).first()
-    title = find(opening_of(thread)) if thread else ""
-    at = now()
-    with transaction.atomic():
-        if thread:
-            ChatThread.objects.retitle(thread.pk, name=title, tags=list(thread.tags or []), at=at)
-            settled = JobItem.objects.settle(item, status="done", at=at, data={"old": thread.name, "new": title})
-        else:
-            settled = JobItem.objects.settle(item, status="failed", at=at, data={}, error="The thread is gone.")
-        mine = Job.objects.advance(job, done=int(settled and bool(thread)), failed=int(settled and not thread), at=at)
-        if not mine:
-            transaction.set_rollback(True)
-    return mine
+def _configured() -> llm.ModelSpec | None:
+    """The model of `AI_TITLE_MODEL`; None, and a line in the log, where it is not there."""
+    try:
+        return model_spec(conf.current().title_model)
+    except AIError as error:
+        log.warning("AI_TITLE_MODEL: %s Titles follow the rule.", error.message)
+        return None

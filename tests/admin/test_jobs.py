@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from ai import tenancy
 from ai.models import ChatThread, Job, Run, Tenant
-from ai.services import actors, titles
+from ai.services import actors, retitles
+from ai.services.selections import Selection
 from tests import factories
 from tests.admin import world
 
@@ -36,8 +37,9 @@ class TestPage:
 
     def test_shows_old_and_new_titles(self, made: world.World) -> None:
         with tenancy.scope(made.tenant.pk):
-            job = titles.request(thread_ids=[made.rows[ChatThread].pk], by=actors.SYSTEM, at=timezone.now())
-            titles.carry_on(job_id=job.pk, worker="w", now=timezone.now)
+            chosen = Selection.of_ids("threads", [made.rows[ChatThread].pk])
+            job = retitles.request(selection=chosen, by=actors.SYSTEM, at=timezone.now())
+            retitles.carry_on(job_id=job.pk, worker="w", now=timezone.now)
 
         html = operator(made).get(f"/admin/ai/job/{job.pk}/change/").content.decode()
 

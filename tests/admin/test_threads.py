@@ -248,7 +248,7 @@ class TestActions:
         response = operator(tenant, *EVERYTHING).post(f"{LIST}retitle/", {"ids": str(made.pk)})
 
         job = Job.objects.get()
-        assert response.headers["Location"] == f"/admin/ai/job/{job.pk}/change/"
+        assert response.headers["Location"] == f"/admin/ai/job/{job.pk}/titles/"
         assert job.total == 1
 
     @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from django.utils import timezone
 from ai import tenancy
 from ai.exceptions import Conflict, Forbidden, NotFound
 from ai.models import AuditEntry, ChatThread, Job, JobItem, LanguageModel, Run, Tenant
-from ai.services import actors, jobs, replays, runs, titles, workers
+from ai.services import actors, jobs, replays, retitles, runs, workers
+from ai.services.selections import Selection
 from tests import factories
 from tests.fakes.vendors import Reply
 from tests.runner.scripted import scripted_model
@@ -80,7 +81,8 @@ class TestCancel:
 class TestCarryOn:
     def retitle(self, tenant: Tenant, *texts: str) -> Job:
         threads = [factories.thread(tenant, {"role": "user", "content": text}) for text in texts]
-        return titles.request(thread_ids=[thread.pk for thread in threads], by=actors.SYSTEM, at=AT)
+        chosen = Selection.of_ids("threads", [thread.pk for thread in threads])
+        return retitles.request(selection=chosen, model_alias="", by=actors.SYSTEM, at=AT)
 
     def carry_on(self, job: Job, now: Callable[[], datetime] = lambda: AT) -> Job:
         jobs.carry_on(job_id=job.pk, worker="w", now=now)
@@ -92,9 +94,9 @@ class TestCarryOn:
 
         assert (job.status, job.done, job.failed) == ("completed", 2, 0)
         for item in JobItem.objects.filter(job_id=job.pk):
-            assert item.status == "done"
-            assert item.data["old"] == "A thread"
-            assert item.data["new"] == ChatThread.objects.get(pk=item.object_id).name
+            assert item.status == "proposed"
+            assert item.data["old"] == ChatThread.objects.get(pk=item.object_id).name == "A thread"
+            assert item.data["new"] in {"Where is my invoice?", "Printer is jammed"}
 
     def test_goes_on_after_something_that_fails(self, tenant: Tenant) -> None:
         job = self.retitle(tenant, "First", "Second")

@@ -1,22 +1,22 @@
-"""Titles: by rule, by a model, in the background, and as a job."""
+"""Titles: by rule, by a model, and of new threads in the background."""
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ai import ids, tenancy
-from ai.exceptions import Forbidden, InvalidInput, NotFound
-from ai.models import AuditEntry, ChatThread, Job, JobItem, LanguageModel, SearchDocument, Tenant, ThreadTag
-from ai.services import actors, titles
+from ai import ids
+from ai.exceptions import InvalidInput
+from ai.models import ChatThread, LanguageModel, SearchDocument, Tenant, ThreadTag
+from ai.services import titles
 from ai.tasks.titles import trim_and_tag_thread_title_task
 from tests import factories
-from tests.fakes.vendors import Call, Recorded, Reply, VendorServer
+from tests.fakes.vendors import VendorServer
+from tests.services.retitling import end_task
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
@@ -37,80 +37,86 @@ class TestByRule:
             ("   \n\t ", "New Chat"),
             ("hi", "Hi"),
             ("¿Dónde está la estación?", "¿Dónde está la estación?"),
-            ("予約を変更したいです。お願いします。", "予約を変更したいです"),
+            ("予約を変更したいです。お願いします。", "予約を変更したい"),
         ],
     )
     def test_takes_the_first_sentence_that_says_something(self, text: str, title: str) -> None:
         assert titles.by_rule(text) == title
 
-    def test_cuts_long_ones_at_a_word(self) -> None:
+    def test_takes_five_words_of_a_long_one(self) -> None:
         title = titles.by_rule("word " * 100)
 
-        assert len(title) <= 60
-        assert title.endswith("word…")
+        assert title == "Word word word word word"
 
     @given(st.text(max_size=400))
     def test_is_never_empty_nor_long_nor_of_several_lines(self, text: str) -> None:
         title = titles.by_rule(text)
 
         assert 0 < len(title) <= 60
+        assert len(title.split()) <= 5
         assert title == " ".join(title.split())
         assert not title.startswith(('"', "“", "`", "*", "#"))
 
 
+@pytest.mark.django_db
 class TestByModel:
-    async def test_asks_through_marvin(self) -> None:
-        title = await titles.by_model("How do I cancel?", model=_model('"**Cancelling a subscription**"'))
+    def test_falls_back_to_the_rule_where_the_model_cannot_be_reached(self, tenant: Tenant) -> None:
+        row = factories.language_model(alias="away")  # nobody listens on its port
 
-        assert title == "Cancelling a subscription"
+        found = titles.find([_talk("How do tides work? Tell me.")], spec=titles.model_spec(row.alias))[0]
 
-    async def test_is_empty_when_the_model_says_nothing_of_use(self) -> None:
-        assert await titles.by_model("How do I cancel?", model=_model("***")) == ""
+        assert (found.title, found.source, found.cost) == ("How do tides work?", "rule", None)
+        assert found.note
 
-    def test_falls_back_to_the_rule(self, settings: Any) -> None:
-        settings.AI_TITLE_MODEL = "no-such-model"
+    def test_is_no_agent(self, settings: Any) -> None:
+        settings.AI_AGENTS = {"clerk": "tests.marvin.agents.clerk"}
 
-        assert titles.find("How do tides work? Tell me.") == "How do tides work?"
+        with pytest.raises(InvalidInput, match="agent cannot write titles"):
+            titles.model_spec("clerk")
 
 
 @pytest.mark.django_db
 class TestTitleModel:
-    def test_writes_the_title(self, scripted: VendorServer, tenant: Tenant, settings: Any) -> None:
+    def test_writes_the_title_of_a_new_thread(self, scripted: VendorServer, tenant: Tenant, settings: Any) -> None:
         settings.AI_TITLE_MODEL = "scripted"
-        scripted.script(_end_task, _end_task)
-        made = [factories.thread(tenant, {"role": "user", "content": f"How do I cancel {n}?"}) for n in range(2)]
+        scripted.script(end_task("**Cancelling a subscription**"))
+        thread = ChatThread.objects.get_or_add_thread(ids.new(), tenant.pk, name="How do I cancel?")
 
-        job = titles.request(thread_ids=[thread.pk for thread in made], by=actors.SYSTEM, at=NOW)
-        titles.carry_on(job_id=job.pk, worker="w", now=lambda: NOW)
+        trim_and_tag_thread_title_task("How do I cancel?", str(thread.pk), str(tenant.pk))
 
-        assert set(ChatThread.objects.values_list("name", flat=True)) == {"Cancelling a subscription"}
-        assert len(scripted.requests) == 2
+        thread.refresh_from_db()
+        assert (thread.name, thread.tags) == ("Cancelling a subscription", ["chat"])
 
-    def test_that_is_disabled_leaves_it_to_the_rule(self, scripted: VendorServer, settings: Any) -> None:
+    def test_that_is_disabled_leaves_it_to_the_rule(
+        self, scripted: VendorServer, tenant: Tenant, settings: Any
+    ) -> None:
         settings.AI_TITLE_MODEL = "scripted"
         LanguageModel.objects.update(is_enabled=False)
+        thread = ChatThread.objects.get_or_add_thread(ids.new(), tenant.pk, name="How do I cancel?")
 
-        assert titles.find("How do I cancel?") == "How do I cancel?"
+        trim_and_tag_thread_title_task("How do I cancel?", str(thread.pk), str(tenant.pk))
+
+        thread.refresh_from_db()
+        assert thread.name == "How do I cancel?"
         assert not scripted.requests
 
+    def test_may_choose_tags_of_the_list_and_no_others(
+        self, scripted: VendorServer, tenant: Tenant, settings: Any
+    ) -> None:
+        settings.AI_TAGS = "billing, delivery"
+        scripted.script(end_task("Lost parcel"), end_task([1, 0]))
 
-def _end_task(request: Recorded) -> Reply:
-    """What a model does to end Marvin's task."""
-    tool = request.json["tools"][0]["function"]
-    name = next(iter(tool["parameters"]["properties"]))
-    return Reply(chunks=(), calls=(Call(tool["name"], json.dumps({name: "Cancelling a subscription"})),))
+        found = titles.find(
+            [_talk("Where is my parcel?")], spec=titles.model_spec("scripted"), choices=("billing", "delivery")
+        )[0]
+
+        assert (found.title, found.source, found.tags) == ("Lost parcel", "scripted", ["delivery", "billing"])
+        assert found.input_tokens == 22
+        assert found.output_tokens == 14
 
 
-def _model(answer: str) -> Any:
-    """A model that ends Marvin's task with `answer`."""
-    from pydantic_ai.models.function import DeltaToolCall, FunctionModel
-
-    async def respond(messages: Any, info: Any) -> Any:
-        tool = info.output_tools[0]
-        name = next(iter(tool.parameters_json_schema["properties"]))
-        yield {0: DeltaToolCall(name=tool.name, json_args=json.dumps({name: answer}))}
-
-    return FunctionModel(stream_function=respond)
+def _talk(*asked: str) -> titles.Conversation:
+    return titles.Conversation(tuple(("user", text) for text in asked))
 
 
 @pytest.mark.django_db
@@ -142,72 +148,15 @@ class TestTrimAndTag:
         assert thread.data
         assert (thread.name, thread.data["tagged"]) == ("Lost parcel", True)
 
+    def test_leaves_a_title_that_is_locked(self, tenant: Tenant) -> None:
+        thread = ChatThread.objects.get_or_add_thread(ids.new(), tenant.pk, name="Where is it? Tell me, please.")
+        ChatThread.objects.lock_title(thread.pk, locked=True, at=NOW)
+
+        titles.trim_and_tag(name="Where is it? Tell me, please.", thread_id=thread.pk, tenant_id=tenant.pk, at=NOW)
+
+        thread.refresh_from_db()
+        assert thread.data
+        assert (thread.name, thread.data["tagged"]) == ("Where is it? Tell me, please.", True)
+
     def test_is_silent_about_a_thread_that_is_gone(self, tenant: Tenant) -> None:
         assert titles.trim_and_tag(name="x", thread_id=ids.new(), tenant_id=tenant.pk, at=NOW) is None
-
-
-@pytest.mark.django_db
-class TestJob:
-    def test_keeps_old_and_new(self, tenant: Tenant) -> None:
-        asked = {"role": "user", "content": "Hi, how do tides work?"}
-        made = [factories.thread(tenant, asked, name=f"Old {number}") for number in range(3)]
-
-        job = titles.request(thread_ids=[t.pk for t in made], by=actors.SYSTEM, at=NOW)
-        titles.carry_on(job_id=job.pk, worker="w", now=lambda: NOW)
-
-        job.refresh_from_db()
-        assert (job.status, job.total, job.done, job.failed, job.tenant_id) == ("completed", 3, 3, 0, tenant.pk)
-        data = list(JobItem.objects.order_by("position").values_list("data", flat=True))
-        assert {(d["old"], d["new"]) for d in data} == {(f"Old {n}", "How do tides work?") for n in range(3)}
-        assert set(ChatThread.objects.values_list("name", flat=True)) == {"How do tides work?"}
-        assert AuditEntry.objects.filter(action="thread.retitle_requested").count() == 1
-
-    def test_goes_on_where_a_dead_worker_stopped(self, tenant: Tenant) -> None:
-        made = [factories.thread(tenant, name=f"Old {number}") for number in range(3)]
-        job = titles.request(thread_ids=[t.pk for t in made], by=actors.SYSTEM, at=NOW)
-        taken = Job.objects.take(job.pk, worker="dead", at=NOW)
-        assert taken
-        titles._retitle(taken, JobItem.objects.next_of(job.pk, most=1)[0], now=lambda: NOW)
-
-        titles.carry_on(job_id=job.pk, worker="alive", now=lambda: NOW)
-        assert Job.objects.get(pk=job.pk).done == 1
-        titles.carry_on(job_id=job.pk, worker="alive", now=lambda: NOW + timedelta(minutes=5))
-
-        assert (Job.objects.get(pk=job.pk).done, Job.objects.get(pk=job.pk).status) == (3, "completed")
-
-    def test_stops_when_it_is_cancelled_and_counts_what_is_gone(self, tenant: Tenant) -> None:
-        made = [factories.thread(tenant, name=f"Old {number}") for number in range(2)]
-        job = titles.request(thread_ids=[t.pk for t in made], by=actors.SYSTEM, at=NOW)
-        ChatThread.objects.delete_threads([made[0].pk])
-        titles.carry_on(job_id=job.pk, worker="w", now=lambda: NOW)
-        ended = Job.objects.get(pk=job.pk)
-        other = titles.request(thread_ids=[made[1].pk], by=actors.SYSTEM, at=NOW)
-        Job.objects.cancel(other.pk, at=NOW)
-
-        titles.carry_on(job_id=other.pk, worker="w", now=lambda: NOW)
-
-        assert (ended.done, ended.failed) == (1, 1)
-        assert JobItem.objects.filter(job_id=other.pk, status="queued").count() == 1
-
-    def test_refuses(self, tenant: Tenant) -> None:
-        thread = factories.thread(tenant)
-        with tenancy.everything(reason="test"):
-            nobody = factories.staff(tenants=(tenant,))
-
-        with pytest.raises(Forbidden):
-            titles.request(thread_ids=[thread.pk], by=nobody, at=NOW)
-        with pytest.raises(NotFound):
-            titles.request(thread_ids=[ids.new()], by=actors.SYSTEM, at=NOW)
-        with pytest.raises(InvalidInput):
-            titles.request(thread_ids=[ids.new() for _ in range(10_001)], by=actors.SYSTEM, at=NOW)
-
-    def test_is_of_one_tenant_unless_its_asker_sees_all(self, tenant: Tenant) -> None:
-        other = factories.tenant()
-        keys = [factories.thread(owner).pk for owner in (tenant, other)]
-
-        with tenancy.scope(tenant.pk, other.pk), pytest.raises(InvalidInput, match="threads of one tenant"):
-            titles.request(thread_ids=keys, by=actors.SYSTEM, at=NOW)
-        with tenancy.scope(tenant.pk, other.pk):
-            assert titles.request(thread_ids=keys[:1], by=actors.SYSTEM, at=NOW).tenant_id == tenant.pk
-        with tenancy.everything(reason="test"):
-            assert titles.request(thread_ids=keys, by=actors.SYSTEM, at=NOW).total == 2

@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from ai import dispatch
 from ai.models import Job, Run, Tenant
-from ai.services import actors, replays, titles
+from ai.services import actors, replays, retitles
+from ai.services.selections import Selection
 from ai.tasks import jobs as job_tasks
 from ai.tasks import runs as run_tasks
 from console.celery import app
@@ -57,7 +58,8 @@ class TestRuns:
 
 def test_a_job_is_carried_on_with(tenant: Tenant, sent_tasks: list[Any]) -> None:
     thread = factories.thread(tenant, *factories.talk(1))
-    job = titles.request(thread_ids=[thread.pk], by=actors.SYSTEM, at=timezone.now())
+    chosen = Selection.of_ids("threads", [thread.pk])
+    job = retitles.request(selection=chosen, by=actors.SYSTEM, at=timezone.now())
 
     job_tasks.execute(job_id=str(job.pk), later=True)
 

@@ -16,7 +16,7 @@ from ai import ids
 from ai.admin.parts.base import answer
 from ai.exceptions import NotFound
 from ai.models import ChatThread
-from ai.services import threads, titles
+from ai.services import threads
 
 #: A page of the list at most, twice over.
 MOST = 100
@@ -34,14 +34,6 @@ class Choice:
     is_dangerous: bool = False
 
 
-RETITLE = Choice(
-    name="retitle",
-    permission="retitle",
-    heading="Retitle {}",
-    text="A better title and tags are found in the background for each of these threads. The job's page shows the old title "
-    "beside the new one.",
-    button="Retitle",
-)
 DELETE = Choice(
     name="delete",
     permission="delete",
@@ -93,7 +85,6 @@ def urls(admin: Any) -> list[tuple[str, str, Callable[..., HttpResponse]]]:
         return view
 
     return [
-        ("retitle/", "retitle_selected", door(RETITLE, _retitle)),
         ("delete/", "delete_selected", door(DELETE, _delete)),
     ]
 
@@ -111,11 +102,6 @@ def _ask(admin: Any, request: HttpRequest, choice: Choice, act: Callable[..., tu
         request, "admin/ai/chatthread/selection.html", choice.heading.format(counted(found)), **context
     )
     return response
-
-
-def _retitle(request: HttpRequest, found: list[ChatThread], back: str) -> tuple[str, str]:
-    job = titles.request(thread_ids=[row.pk for row in found], by=request.user, at=timezone.now())
-    return "", reverse("admin:ai_job_change", args=[job.pk])
 
 
 def _delete(request: HttpRequest, found: list[ChatThread], back: str) -> tuple[str, str]:
