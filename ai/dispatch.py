@@ -17,6 +17,7 @@ EXECUTE_RUN = "ai.tasks.runs.execute"
 DRAIN_RUNS = "ai.tasks.runs.drain"
 TITLE_THREAD = "ai.tasks.titles.trim_and_tag_thread_title_task"
 RUN_JOB = "ai.tasks.jobs.execute"
+PUSH_THREAD = "ai.tasks.sync.push"
 READ_FILE = "ai.tasks.vector_stores.read"
 READ_FILES = "ai.tasks.vector_stores.read_waiting"
 
@@ -51,6 +52,11 @@ def title_thread(*, name: str, thread_id: UUID, tenant_id: UUID) -> None:
 def run_job(*, job_id: UUID) -> None:
     """Have a worker carry on with a job."""
     _send(RUN_JOB, {"job_id": str(job_id)})
+
+
+def push_thread(*, thread_id: UUID) -> None:
+    """Have a worker send a thread's new messages to its remote side."""
+    _send(PUSH_THREAD, {"thread_id": str(thread_id)})
 
 
 def read_file(*, store_file_id: UUID) -> None:

@@ -14,6 +14,9 @@ AIError
 ├── TooLarge              413  a file is over the limit
 ├── RateLimited           429  too many requests in a minute
 ├── ModelError            502  the language model failed
+├── RemoteError           502  the remote side of a thread failed
+│   ├── RemoteMissing          it has no such thing
+│   └── RemoteRefused          it does not take this, or not from us
 ├── OutsideTenant         500  a query ran outside any tenant's scope
 └── Misconfigured         500  a setting or a package is missing
 
@@ -129,6 +132,20 @@ class ModelError(AIError):
         self.code = code
         self.retry_after = retry_after
         self.retryable = retryable
+
+
+class RemoteError(AIError):
+    """The server of the remote side failed, or could not be reached; try again later."""
+
+    status = 502
+
+
+class RemoteMissing(RemoteError):
+    """The remote side has no such thing; it was deleted there, or never existed."""
+
+
+class RemoteRefused(RemoteError):
+    """The remote side does not take this; see what it said."""
 
 
 class OutsideTenant(AIError):

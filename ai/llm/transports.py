@@ -160,14 +160,16 @@ def _note(response: Any) -> None:
         opened.append(response)
 
 
-def _check_request(url: Any) -> None:
+def check_request(url: Any) -> None:
+    """Refuse a URL that nobody may call."""
     if url.scheme not in {"http", "https"}:
         raise guard.refuse(f"{url.scheme} is not http or https.")
     if problem := guard.host_problem(url.host):
         raise guard.refuse(problem)
 
 
-def _check_response(status: int, location: str | None) -> None:
+def check_response(status: int, location: str | None) -> None:
+    """Refuse to follow a server elsewhere."""
     if status in _REDIRECTS and location:
         raise ModelError(
             "The model server redirects elsewhere, which is not followed because the key would travel along. "
@@ -191,10 +193,10 @@ class Transport(httpx.AsyncHTTPTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request when its address is allowed."""
-        _check_request(request.url)
+        check_request(request.url)
         response = await super().handle_async_request(request)
         try:
-            _check_response(response.status_code, response.headers.get("location"))
+            check_response(response.status_code, response.headers.get("location"))
         except ModelError:
             await response.aclose()
             raise
@@ -217,10 +219,10 @@ class Transport2(httpx2.AsyncHTTPTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send the request when its address is allowed."""
-        _check_request(request.url)
+        check_request(request.url)
         response = await super().handle_async_request(request)
         try:
-            _check_response(response.status_code, response.headers.get("location"))
+            check_response(response.status_code, response.headers.get("location"))
         except ModelError:
             await response.aclose()
             raise

@@ -4,6 +4,8 @@ from ai.models.api_keys import ApiKey
 from ai.models.assistants import Assistant
 from ai.models.audit import AuditEntry
 from ai.models.chunks import Chunk
+from ai.models.conflicts import SyncConflict
+from ai.models.connections import RemoteConnection
 from ai.models.data_sources import DataSource
 from ai.models.feedback import Feedback
 from ai.models.foreign_ids import ForeignId
@@ -14,8 +16,10 @@ from ai.models.model_routes import ModelRoute
 from ai.models.run_steps import RunStep
 from ai.models.runs import Run
 from ai.models.search import SearchDocument
+from ai.models.syncs import SyncedMessage, ThreadSync
 from ai.models.tenants import Tenant, TenantMembership
-from ai.models.threads import ChatThread, ThreadTag
+from ai.models.thread_tags import ThreadTag
+from ai.models.threads import ChatThread
 from ai.models.vector_stores import VectorStore, VectorStoreBatch, VectorStoreFile
 from ai.models.workers import Worker
 
@@ -33,11 +37,15 @@ __all__ = [
     "LanguageModel",
     "Message",
     "ModelRoute",
+    "RemoteConnection",
     "Run",
     "RunStep",
     "SearchDocument",
+    "SyncConflict",
+    "SyncedMessage",
     "Tenant",
     "TenantMembership",
+    "ThreadSync",
     "ThreadTag",
     "VectorStore",
     "VectorStoreBatch",

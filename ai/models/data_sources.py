@@ -174,6 +174,12 @@ class DataSource(TenantRecord):
             models.Index(fields=["tenant_id", "-created", "-id"], name="ai_file_tenant_latest"),
             models.Index(fields=["tenant_id", "purpose", "-created"], name="ai_file_tenant_purpose"),
             models.Index(fields=["tenant_id", "mime_type", "-created"], name="ai_file_tenant_type"),
+            models.Index(
+                fields=["tenant_id", "external_id"],
+                name="ai_file_external",
+                condition=models.Q(external_id__isnull=False),
+            ),
+            models.Index(fields=["tenant_id", "sha256"], name="ai_file_tenant_sha"),
             models.Index(fields=["expires_at"], name="ai_file_expiry", condition=models.Q(expires_at__isnull=False)),
         )
 

@@ -200,6 +200,27 @@ class MessageManager(TenantModelManagerMixin, models.Manager.from_queryset(Messa
                 row.save(update_fields=["message", "modified"])
         return row
 
+    def replace(self, message_id: UUID, message: dict[str, Any], *, at: datetime) -> Message | None:
+        """Let the message say something else; None when it is gone."""
+        with transaction.atomic():
+            row: Message | None = self.select_for_update().filter(pk=message_id).first()
+            if row is not None:
+                row.message, row.modified = message, at
+                row.derive()
+                row.save()
+                SearchDocument.objects.rewrite(row.document())
+        return row
+
+    def link(self, message_id: UUID, *, external_id: str) -> None:
+        """Note which message of the remote side it is; an id that it had there before stays in its `data`."""
+        row: Message | None = self.filter(pk=message_id).only("external_id", "data").first()
+        if row is None or row.external_id == external_id:
+            return
+        if row.external_id:
+            before = (row.data or {}).get("former_external_ids") or []
+            row.data = {**(row.data or {}), "former_external_ids": [*before, row.external_id]}
+        self.filter(pk=message_id).update(external_id=external_id, data=row.data)
+
     def delete_message(self, row: Message) -> None:
         """Delete the message with its feedback; the others keep their numbers."""
         from ai.models.feedback import Feedback

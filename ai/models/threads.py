@@ -15,6 +15,8 @@ from ai import dispatch, ids
 from ai.exceptions import Conflict, NotFound
 from ai.models.base import Record
 from ai.models.search import SearchDocument
+from ai.models.sync_states import SyncState
+from ai.models.thread_tags import ThreadTag
 from ai.stores.base import BaseThreadStore
 from ai.stores.content import text_of
 from ai.stores.serialization import clean_text, to_serializable, value_of
@@ -23,14 +25,6 @@ from ai.tenancy import TenantModelManagerMixin
 NAME_CHARACTERS = 700
 FIRST_NAME_CHARACTERS = 50
 NEW_NAME = "New Chat"
-
-
-class SyncState(models.TextChoices):
-    """How a thread stands to its remote side."""
-
-    LOCAL = "local", "Local only"
-    LINKED = "linked", "Linked"
-    GONE = "gone", "Remote gone"
 
 
 class ThreadQuerySet(models.QuerySet["ChatThread"]):
@@ -163,16 +157,18 @@ class ThreadManager(TenantModelManagerMixin, models.Manager.from_queryset(Thread
 
     def delete_threads(self, thread_ids: Iterable[UUID]) -> int:
         """Delete those of the threads that are in scope; how many there were."""
+        from ai.models.conflicts import SyncConflict
         from ai.models.feedback import Feedback
         from ai.models.messages import Message
         from ai.models.run_steps import RunStep
         from ai.models.runs import Run
+        from ai.models.syncs import SyncedMessage, ThreadSync
 
         with transaction.atomic():
             keys = list(self.filter(pk__in=list(thread_ids)).values_list("pk", flat=True))
             texts = [str(key) for key in keys]
             by_text: tuple[type[models.Model], ...] = (Message, Run, RunStep)
-            by_key: tuple[type[models.Model], ...] = (Feedback, ThreadTag)
+            by_key: tuple[type[models.Model], ...] = (Feedback, ThreadTag, ThreadSync, SyncedMessage, SyncConflict)
             for model in by_text:
                 model._base_manager.filter(thread_id__in=texts).delete()
             for model in by_key:
@@ -272,6 +268,11 @@ class ThreadManager(TenantModelManagerMixin, models.Manager.from_queryset(Thread
                 self.filter(pk=thread.pk).update(data=thread.data, modified=at)
         return thread
 
+    def set_sync_state(self, thread_id: UUID, *, state: str, at: datetime) -> bool:
+        """Say how the thread stands to its remote side; False when it stood so already."""
+        changed = self.filter(pk=thread_id).exclude(sync_state=state).update(sync_state=state, modified=at)
+        return bool(changed)
+
     def note_model(self, thread_id: UUID | str, *, model: str, at: datetime) -> None:
         """Remember which model answered last."""
         self.filter(pk=ids.parse(thread_id)).update(model=model[:255], last_activity_at=at, modified=at)
@@ -309,6 +310,7 @@ class ChatThread(Record):
         ordering = ("-last_activity_at", "-id")
         permissions = (
             ("retitle_chatthread", "Can retitle threads"),
+            ("sync_chatthread", "Can sync threads with their remote side"),
             ("import_chatthread", "Can import threads"),
             ("export_chatthread", "Can export threads"),
         )
@@ -367,50 +369,26 @@ class ChatThread(Record):
     def add_message(self, data: Any) -> Any:
         """Append a message with its attachments, in one transaction; the message.
 
-        `data` is a dict or a pydantic object in OpenAI's chat format; `attachments` are files by `id` or `file_id`.
+        `data` is a dict or a pydantic object in OpenAI's chat format; `attachments` are files by `id` or `file_id`. Where
+        the thread has a remote side, a worker sends the message there: a remote that is down holds nobody up.
         """
         from ai.models.messages import Message
+        from ai.models.remotes import push_later
 
-        message = Message.objects.create_message(data, thread_id=self.pk, tenant_id=self.tenant_id)
-        self.refresh_from_db()
+        with transaction.atomic():
+            message = Message.objects.create_message(data, thread_id=self.pk, tenant_id=self.tenant_id)
+            self.refresh_from_db()
+            if self.external_id:
+                push_later(self)
         return message
 
     def remote_thread(self) -> Any:
-        """The remote side's thread.
+        """The live remote side, made where there is none: `ai.models.remotes.RemoteThread`.
 
         Raises:
-            NotFound: the thread is linked to no remote.
+            InvalidInput: its external ID is not one of a remote conversation.
+            Misconfigured: there is no connection, and no key in the environment.
         """
         from ai.models.remotes import open_remote
 
         return open_remote(self)
-
-
-class ThreadTag(models.Model):
-    """One tag of one thread, so that a filter by tag uses an index."""
-
-    id = models.BigAutoField(primary_key=True)
-    tenant_id = models.UUIDField(null=True)
-    thread_id = models.UUIDField()
-    tag = models.CharField(max_length=100)
-
-    class Meta:
-        db_table = "ai_thread_tag"
-        default_permissions = ()
-        constraints = (models.UniqueConstraint(fields=["thread_id", "tag"], name="ai_thread_tag_once"),)
-        indexes = (models.Index(fields=["tenant_id", "tag", "thread_id"], name="ai_thread_tag_tenant"),)
-
-    def __str__(self) -> str:
-        return self.tag
-
-    @classmethod
-    def write(cls, threads: Iterable[ChatThread]) -> None:
-        """Make the rows equal to the threads' `tags`."""
-        kept = list(threads)
-        rows = [
-            cls(tenant_id=thread.tenant_id, thread_id=thread.pk, tag=tag)
-            for thread in kept
-            for tag in {str(tag)[:100] for tag in thread.tags or []}
-        ]
-        cls._base_manager.filter(thread_id__in=[thread.pk for thread in kept]).delete()
-        cls._base_manager.bulk_create(rows, batch_size=1000)

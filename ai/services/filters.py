@@ -17,7 +17,7 @@ from ai.exceptions import InvalidInput, NotFound
 from ai.models import ChatThread, DataSource, Feedback, Message, Run
 from ai.models.feedback import FeedbackState, Rating
 from ai.models.runs import RunStatus
-from ai.models.threads import SyncState
+from ai.models.sync_states import SyncState
 from ai.services.search import WINDOW
 
 #: The rows of a queryset that a value asks for.

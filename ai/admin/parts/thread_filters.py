@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 
 from ai.admin.parts.filters import narrowed
-from ai.models.threads import SyncState
+from ai.models.sync_states import SyncState
 from ai.services import filters
 
 

@@ -1,0 +1,67 @@
+"""Both sides of a thread at the beginning of a sync: what is here, what was known of the remote, and who speaks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from ai.exceptions import InvalidInput, NotFound
+from ai.models import ChatThread, Message, SyncedMessage, ThreadSync
+from ai.models.connections import Address, chosen
+from ai.models.remotes import address_of, kind_of
+from ai.remote.plan import Local
+
+
+@dataclass(frozen=True)
+class Side:
+    """A thread, what is known of its remote side, and where that lives."""
+
+    thread: ChatThread
+    known: ThreadSync
+    """Unsaved before the first sync."""
+    remote_id: str
+    kind: str
+    address: Address
+    connection_id: UUID | None
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether the thread's facts say that all is well."""
+        return self.known.is_read and not self.known.last_error and self.known.connection_id == self.connection_id
+
+
+def load(thread_id: UUID, *, connection_id: UUID | None = None) -> Side:
+    """The thread's side; `connection_id` is for threads that have no connection of their own.
+
+    Raises:
+        NotFound: there is no such thread.
+        InvalidInput: it has no remote side.
+        Misconfigured: there is nothing to reach the remote side with.
+    """
+    thread: ChatThread | None = ChatThread.objects.filter(pk=thread_id).first()
+    if thread is None:
+        raise NotFound("The thread is gone.")
+    kind = kind_of(thread.external_id, thread.source)
+    if not kind:
+        raise InvalidInput("The thread has no remote side: its external ID names no remote conversation.")
+    known = ThreadSync.objects.of(thread.pk) or ThreadSync(thread_id=thread.pk, tenant_id=thread.tenant_id)
+    connection = chosen(thread.tenant_id, known.connection_id or connection_id)
+    address = connection.address() if connection else address_of(thread)[0]
+    return Side(thread, known, str(thread.external_id), kind, address, connection.pk if connection else None)
+
+
+def base_of(side: Side) -> list[SyncedMessage]:
+    """Both versions of each message at the last sync; nothing is asked for before the first one."""
+    return [] if side.known._state.adding else SyncedMessage.objects.of_thread(side.thread.pk)
+
+
+def local_of(side: Side) -> list[Local]:
+    """The thread's messages; nothing is asked for where there are none."""
+    return list(_local(side.thread)) if side.thread.message_count else []
+
+
+def _local(thread: ChatThread) -> Iterator[Local]:
+    rows = Message._base_manager.filter(thread_id=str(thread.pk)).order_by("sequence", "pk")
+    for key, external_id, message in rows.values_list("pk", "external_id", "message").iterator(chunk_size=500):
+        yield Local(key, external_id or "", message if isinstance(message, dict) else {})
