@@ -23,6 +23,7 @@ from django.db import connections
 from ai import dispatch, tenancy
 from ai.models import Run, Worker
 from ai.services import files, jobs, runs, vector_store_reading
+from ai.services.exports import jobs as exports
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ def sweep(*, at: datetime) -> bool:
             jobs.settle(job_ids=[job.pk], at=at)
     vector_store_reading.sweep(at=at)
     files.expire(at=at)
+    exports.expire(at=at)
     return waiting or bool(recovered)
 
 

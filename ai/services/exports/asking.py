@@ -1,0 +1,87 @@
+"""Asking for an export: what takes no time is answered at once, the rest becomes a job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
+
+from ai.models import Job
+from ai.services import audit, permissions
+from ai.services.exports import formats, jobs, manifests, writing
+from ai.services.selections import Selection
+
+#: Files up to this size are in memory until they have been sent.
+SPOOLED_BYTES = 1024 * 1024
+
+#: What is selected is counted up to here.
+MOST_COUNTED = 100_000
+
+
+@dataclass
+class Export:
+    """A file that is ready; whoever gets it closes `content`."""
+
+    name: str
+    content_type: str
+    content: IO[bytes]
+    manifest: dict[str, Any]
+
+
+def is_small(selection: Selection, format_: formats.Format) -> bool:
+    """Whether an export of these rows takes no time."""
+    most = jobs.rows_in_part(selection.noun, format_)
+    return selection.count(most=most + 1) <= most
+
+
+def start(*, selection: Selection, format_name: str, by: Any, at: datetime) -> Export | Job:
+    """Export the selected rows: the file where they are few, else the job that makes it.
+
+    Raises:
+        Forbidden.
+        InvalidInput: there is no such format, or too many rows of several tenants.
+    """
+    permissions.require(by, jobs.permission(selection))
+    format_ = formats.named(format_name, selection.noun)
+    if is_small(selection, format_):
+        return at_once(selection=selection, format_name=format_name, by=by, at=at)
+    return jobs.request(selection=selection, format_name=format_name, by=by, at=at)
+
+
+def at_once(*, selection: Selection, format_name: str, by: Any, at: datetime) -> Export:
+    """Export the selected rows now, however many there are.
+
+    Raises:
+        Forbidden.
+        InvalidInput: there is no such format.
+    """
+    permissions.require(by, jobs.permission(selection))
+    format_ = formats.named(format_name, selection.noun)
+    content: Any = SpooledTemporaryFile(max_size=SPOOLED_BYTES)  # noqa: SIM115 - whoever sends it closes it
+    try:
+        written = writing.write(selection, format_, content)
+        size, sha256 = writing.digest(content)
+    except BaseException:
+        content.close()
+        raise
+    name = writing.name_of(selection, format_, at=at)
+    manifest = manifests.of(
+        selection=selection, format_=format_, written=written, name=name, size=size, sha256=sha256, at=at
+    )
+    audit.record(
+        "export.made",
+        by=by,
+        at=at,
+        tenant_id=_tenant_of(selection),
+        rows_of=manifest["selection"]["words"],
+        format=format_.name,
+        counts=manifest["counts"],
+    )
+    return Export(name, format_.content_type, content, manifest)
+
+
+def _tenant_of(selection: Selection) -> Any:
+    """The tenant in whose audit log the export is: that of the rows, where they are of one."""
+    found = list(selection.queryset().order_by().values_list("tenant_id", flat=True).distinct()[:2])
+    return found[0] if len(found) == 1 else None
