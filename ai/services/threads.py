@@ -88,7 +88,7 @@ def modify(
 
 @transaction.atomic
 def edit(*, thread_id: UUID, name: str, tags: Sequence[str], by: Any, at: datetime) -> ChatThread:
-    """Give a thread a title and tags.
+    """Give a thread a title and tags. A title that is new is locked: no rule and no model changes what somebody wrote.
 
     Raises:
         Forbidden: `by` may not change threads.
@@ -102,11 +102,27 @@ def edit(*, thread_id: UUID, name: str, tags: Sequence[str], by: Any, at: dateti
         raise InvalidInput("A thread needs a title.")
     thread = before
     if name != before.name:
-        thread = ChatThread.objects.rename(thread_id, name=name, at=at)
+        thread = ChatThread.objects.rename(thread_id, name=name, at=at, lock=True)
         audit.record("thread.renamed", target=thread, by=by, at=at, old=before.name, new=thread.name)
     if kept != list(before.tags or []):
         thread = ChatThread.objects.update_thread({"tags": kept}, thread) or thread
         audit.record("thread.tagged", target=thread, by=by, at=at, old=before.tags, new=kept)
+    return thread
+
+
+@transaction.atomic
+def lock_title(*, thread_id: UUID, locked: bool, by: Any, at: datetime) -> ChatThread:
+    """Keep rules and models from changing a thread's title, or let them again.
+
+    Raises:
+        Forbidden: `by` may not change threads.
+        NotFound: there is no such thread for `by`.
+    """
+    permissions.require(by, "ai.change_chatthread")
+    thread = ChatThread.objects.get_thread(thread_id)
+    if ChatThread.objects.lock_title(thread_id, locked=locked, at=at):
+        audit.record(f"thread.title_{'locked' if locked else 'unlocked'}", target=thread, by=by, at=at)
+    thread.refresh_from_db()
     return thread
 
 

@@ -45,7 +45,7 @@ def message_url(thread_id: Any, message_id: Any) -> str:
 
 def urls(admin: Any) -> list[tuple[str, str, Callable[..., HttpResponse]]]:
     """The doors beside the page itself."""
-    doors = {"edit": edit, "feedback": give_feedback, "raw": raw, "live": live}
+    doors = {"edit": edit, "lock": lock, "feedback": give_feedback, "raw": raw, "live": live}
 
     def door(act: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         def view(request: HttpRequest, object_id: str) -> HttpResponse:
@@ -172,6 +172,20 @@ def edit(admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
         return "Saved.", back
 
     return answer(request, back, act)
+
+
+def lock(admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+    """Lock the title, or unlock it."""
+    _only_post(request)
+    key = key_of(object_id)
+    locked = request.POST.get("locked") == "yes"
+
+    def act() -> tuple[str, str]:
+        threads.lock_title(thread_id=key, locked=locked, by=request.user, at=timezone.now())
+        told = "The title is locked: it stays as it is." if locked else "The title may be changed by rules and models."
+        return told, thread_url(key)
+
+    return answer(request, thread_url(key), act)
 
 
 def give_feedback(admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
