@@ -86,6 +86,12 @@ class Settings:
     remote_api_key_env: str = "OPENAI_API_KEY"
     """The environment variable that holds the remote's API key."""
 
+    sync_every_minutes: int = 0
+    """How often every thread with a remote side is synced by itself, in minutes; 0 means never."""
+
+    sync_direction: str = "both"
+    """What such a sync does: "pull" fetches, "push" sends, "both" does both."""
+
     celery_app: str = "celery.current_app"
     """Where the Celery application is, as a dotted path; it is imported when the first message is sent."""
 
@@ -104,6 +110,8 @@ def _convert(name: str, value: Any) -> Any:
         return _agents(value)
     if name == "stream_on_disconnect" and value not in {"continue", "cancel"}:
         raise ValueError('say "continue" or "cancel"')
+    if name == "sync_direction" and value not in {"pull", "push", "both"}:
+        raise ValueError('say "pull", "push" or "both"')
     return type(getattr(Settings, name))(value)
 
 

@@ -18,6 +18,7 @@ DRAIN_RUNS = "ai.tasks.runs.drain"
 TITLE_THREAD = "ai.tasks.titles.trim_and_tag_thread_title_task"
 RUN_JOB = "ai.tasks.jobs.execute"
 PUSH_THREAD = "ai.tasks.sync.push"
+SCHEDULED_SYNC = "ai.tasks.sync.scheduled"
 READ_FILE = "ai.tasks.vector_stores.read"
 READ_FILES = "ai.tasks.vector_stores.read_waiting"
 

@@ -120,5 +120,9 @@ def push_later(thread: Any) -> None:
     known = ThreadSync.objects.of(thread.pk)
     if chosen(thread.tenant_id, known.connection_id if known else None) is None:
         return
-    ThreadSync.objects.want_push(thread, at=timezone.now())
+    at = timezone.now()
+    ThreadSync.objects.want_push(thread, at=at)
+    if thread.sync_state == SyncState.LINKED:
+        type(thread).objects.set_sync_state(thread.pk, state=SyncState.CHANGED, at=at)
+        thread.sync_state = SyncState.CHANGED
     dispatch.push_thread(thread_id=thread.pk)

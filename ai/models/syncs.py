@@ -14,6 +14,8 @@ from ai.models.base import TenantManager, TenantRecord
 
 #: How long whoever sends to a remote thread keeps others from doing so.
 HOLD = timedelta(seconds=90)
+#: A worker that was told has begun by then.
+SOON = timedelta(seconds=10)
 LONGEST_WAIT = timedelta(hours=1)
 
 
@@ -53,7 +55,7 @@ class ThreadSyncManager(TenantManager):
 
     def want_push(self, thread: Any, *, at: datetime) -> None:
         """Remember that there is something to send; a worker that is told, or else a sweep, sends it."""
-        self.keep(thread, at=at, push_wanted_at=at, push_after=at, push_tries=0)
+        self.keep(thread, at=at, push_wanted_at=at, push_after=at + SOON, push_tries=0)
 
     def pushed(self, thread_id: UUID, *, wanted_at: datetime | None) -> None:
         """Forget the wish, unless another came meanwhile."""
@@ -65,6 +67,10 @@ class ThreadSyncManager(TenantManager):
         wait = min(timedelta(seconds=5 * 2 ** min(row.push_tries, 12)), LONGEST_WAIT)
         values = {"push_tries": F("push_tries") + 1, "push_after": at + wait, "last_error": error[:2000]}
         self.filter(pk=row.pk).update(modified=at, **values)
+
+    def woken(self, row: ThreadSync, *, at: datetime) -> None:
+        """A worker was told: no other is for a while."""
+        self.filter(pk=row.pk).update(push_after=at + HOLD)
 
     def wanting(self, *, at: datetime, most: int = 100) -> list[ThreadSync]:
         """Threads with something to send whose time has come."""

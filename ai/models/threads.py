@@ -273,6 +273,18 @@ class ThreadManager(TenantModelManagerMixin, models.Manager.from_queryset(Thread
         changed = self.filter(pk=thread_id).exclude(sync_state=state).update(sync_state=state, modified=at)
         return bool(changed)
 
+    def set_remote(self, thread_id: UUID, *, external_id: str, at: datetime) -> None:
+        """Give the thread another remote side; the id of the old one stays in `data`."""
+        with transaction.atomic():
+            thread = self.locked(thread_id)
+            if thread is None:
+                return
+            data = dict(thread.data or {})
+            if thread.external_id:
+                data["former_external_ids"] = [*(data.get("former_external_ids") or []), thread.external_id]
+            values = {"external_id": external_id, "sync_state": SyncState.CHANGED, "data": data}
+            self.filter(pk=thread_id).update(modified=at, **values)
+
     def note_model(self, thread_id: UUID | str, *, model: str, at: datetime) -> None:
         """Remember which model answered last."""
         self.filter(pk=ids.parse(thread_id)).update(model=model[:255], last_activity_at=at, modified=at)

@@ -122,7 +122,8 @@ class _Comparison:
         taken = {row.message_id for row in base}
         self._loose = {pk: each for pk, each in self._local.items() if pk not in taken}
         self._by_external_id = {each.external_id: each for each in self._loose.values() if each.external_id}
-        self._alike = self._by_words(self._loose.values()) if first else {}
+        strangers = (each for each in self._loose.values() if not each.external_id)
+        self._alike = self._by_words(strangers) if first else {}
         self._arriving = self._by_words(
             self._local[row.message_id] for row in self._sending if row.message_id in self._local
         )
@@ -132,8 +133,7 @@ class _Comparison:
     def _by_words(messages: Iterable[Local]) -> dict[str, list[Local]]:
         found: dict[str, list[Local]] = {}
         for each in messages:
-            if not each.external_id:
-                found.setdefault(digests.of_words(each.message), []).append(each)
+            found.setdefault(digests.of_words(each.message), []).append(each)
         return found
 
     def plan(self) -> Plan:

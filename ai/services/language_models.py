@@ -12,10 +12,10 @@ from asgiref.sync import async_to_sync
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from ai import conf, llm
+from ai import conf, llm, tenancy
 from ai.exceptions import InvalidInput, ModelError, NotFound
 from ai.llm.specs import AGENT, KEY_VARIABLES, KEYLESS, belongs_at, may_hold_key
-from ai.models import LanguageModel
+from ai.models import LanguageModel, RemoteConnection
 from ai.models.language_models import NO_KEY_NAME
 from ai.services import audit, permissions
 
@@ -196,6 +196,7 @@ def rotate_secrets(*, by: Any, at: datetime) -> int:
         Misconfigured: a stored key was made by a key that is no longer in `AI_SECRETS_KEY`.
     """
     permissions.require(by, "ai.change_languagemodel")
-    count = LanguageModel.objects.rotate_secrets()
+    with tenancy.everything(reason="encrypting keys anew"):
+        count = LanguageModel.objects.rotate_secrets() + RemoteConnection.objects.rotate_secrets()
     audit.record("language_model.secrets_rotated", by=by, at=at, keys=count)
     return count

@@ -24,6 +24,7 @@ from ai import dispatch, tenancy
 from ai.models import Run, Worker
 from ai.services import files, jobs, runs, vector_store_reading
 from ai.services.exports import jobs as exports
+from ai.services.sync import pushes, schedule
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +87,8 @@ def sweep(*, at: datetime) -> bool:
     vector_store_reading.sweep(at=at)
     files.expire(at=at)
     exports.expire(at=at)
+    pushes.sweep(at=at)
+    schedule.run(at=at)
     return waiting or bool(recovered)
 
 

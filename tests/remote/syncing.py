@@ -52,7 +52,7 @@ def results(job: Job) -> list[str]:
 
 def texts(thread: ChatThread) -> list[Any]:
     """What is said in the thread."""
-    return [row.message["content"] for row in Message.objects.list_thread_messages(thread.pk)]
+    return [(row.message or {}).get("content") for row in Message.objects.list_thread_messages(thread.pk)]
 
 
 def said(role: str, text: str) -> dict[str, Any]:

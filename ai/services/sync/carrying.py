@@ -22,6 +22,7 @@ from ai.remote.lines import Line
 from ai.remote.plan import DIRECTIONS
 from ai.remote.results import Result
 from ai.remote.threads import Order
+from ai.services.sync import moves
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +115,8 @@ class _Carrier:
 
     async def _do(self, item: JobItem) -> None:
         try:
+            if self._job.data.get("makes"):
+                await moves.begin(self._job, item, self._lines.of, now=self._now)
             result = await threads.sync(ids.parse(item.object_id), self._order)
             settled = sync_to_async(self._settle)(item, result=result)
         except asyncio.CancelledError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +37,7 @@ def request(
     connection_id: UUID | None = None,
     since: datetime | None = None,
     whole: bool = False,
+    key: str | None = None,
 ) -> Job:
     """Queue a sync of the selection's threads that have a remote side; the job's page tells what each of them did.
 
@@ -45,6 +46,7 @@ def request(
         connection_id: only threads of this connection, and of none, which get it.
         since: only threads that were active since then.
         whole: read every thread to its beginning, instead of back to where nothing changed.
+        key: the same key again makes no second job.
 
     Raises:
         Forbidden.
@@ -63,7 +65,7 @@ def request(
         raise NotFound("None of these threads has a remote side. Move one to a connection to give it one.")
     options = {"direction": direction, "whole": whole, "connection": str(connection_id) if connection_id else ""}
     title = f"{WORDS[direction]} {_counted(len(linked))}"
-    return queue(linked, title=title, options=options, by=by, at=at, selection=selection.describe())
+    return queue(linked, title=title, options=options, by=by, at=at, key=key, selection=selection.describe())
 
 
 def _wanted(selection: Selection, *, connection_id: UUID | None, since: datetime | None) -> Any:
@@ -93,7 +95,16 @@ def connection_named(connection_id: UUID) -> RemoteConnection:
     return found
 
 
-def queue(threads: list[ChatThread], *, title: str, options: dict[str, Any], by: Any, at: datetime, **told: Any) -> Job:
+def queue(
+    threads: list[ChatThread],
+    *,
+    title: str,
+    options: dict[str, Any],
+    by: Any,
+    at: datetime,
+    key: str | None = None,
+    **told: Any,
+) -> Job:
     """Write the job with an item for each thread, note it, and have a worker carry on with it.
 
     Raises:
@@ -109,8 +120,11 @@ def queue(threads: list[ChatThread], *, title: str, options: dict[str, Any], by:
         requested_by=actors.name_of(by),
         tenant_id=tenants.pop() if len(tenants) == 1 else None,
         data=options,
+        key=key,
     )
-    job.save(force_insert=True)
+    job, is_new = Job.objects.open_once(job)
+    if not is_new:
+        return job
     JobItem.objects.add(_items(job, threads))
     audit.record("thread.sync_requested", target=job, by=by, at=at, threads=len(threads), **options, **told)
     dispatch.run_job(job_id=job.pk)
@@ -167,8 +181,3 @@ def _threads(wanted: list[str], connection: RemoteConnection, *, at: datetime) -
     for thread in new:
         ThreadSync.objects.keep(thread, at=at, connection_id=connection.pk)
     return [known[text] for text in wanted if text in known] + new
-
-
-def due(*, at: datetime, minutes: int) -> datetime:
-    """From when on threads are looked at by a schedule of so many minutes: twice as far back as it is apart."""
-    return at - timedelta(minutes=2 * minutes)

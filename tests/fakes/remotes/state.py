@@ -101,5 +101,5 @@ def _part(part: Json) -> Json:
 def words(role: str, text: str) -> Json:
     """A message item of a conversation."""
     kind = "output_text" if role == "assistant" else "input_text"
-    more = {"annotations": []} if role == "assistant" else {}
+    more: Json = {"annotations": []} if role == "assistant" else {}
     return {"type": "message", "role": role, "content": [{"type": kind, "text": text, **more}]}
