@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
 
 from ai.models import ChatThread, Feedback, Message
 from ai.services.imports.drafts import FeedbackDraft, Refusal
@@ -21,7 +20,7 @@ Found = dict[tuple[str, str | int], Message]
 def write(drafts: Sequence[FeedbackDraft], *, keys: Keys, dry_run: bool = False) -> list[Outcome]:
     """Write what is new of the drafts; a person's feedback on a message that has some from them already stays."""
     threads = _threads(drafts, keys)
-    messages = _messages(drafts, threads)
+    messages = _by_name(drafts, threads) | _by_number(drafts, threads) | _by_key(drafts, threads, keys)
     wanted = {draft.id: keys.of(f"feedback/{draft.id}") for draft in drafts}
     here = set(Feedback.objects.filter(pk__in=wanted.values()).values_list("pk", flat=True))
     pairs = Feedback.objects.filter(message_id__in={row.pk for row in messages.values()})
@@ -88,9 +87,15 @@ def _sources(texts: dict[UUID, str]) -> list[str]:
     return list(ChatThread.objects.filter(pk__in=list(texts)).values_list("source", flat=True).distinct())
 
 
-def _messages(drafts: Sequence[FeedbackDraft], threads: dict[str, list[UUID]]) -> Found:
-    """The messages that the drafts are about, by thread and name or number."""
-    return _by_name(drafts, threads) | _by_number(drafts, threads)
+def _by_key(drafts: Sequence[FeedbackDraft], threads: dict[str, list[UUID]], keys: Keys) -> Found:
+    """The messages that have the names because an import gave them."""
+    named = {
+        keys.of(f"{draft.thread_id}/{draft.message_id}"): _reference(draft)
+        for draft in drafts
+        if draft.message_id is not None and draft.thread_id in threads
+    }
+    rows = Message._base_manager.filter(pk__in=list(named), tenant_id=keys.tenant_id)
+    return {named[row.pk]: row for row in rows.only(*_COLUMNS)}
 
 
 def _by_name(drafts: Sequence[FeedbackDraft], threads: dict[str, list[UUID]]) -> Found:
@@ -98,8 +103,7 @@ def _by_name(drafts: Sequence[FeedbackDraft], threads: dict[str, list[UUID]]) ->
     rank = {str(key): (text, place) for text, keys in threads.items() for place, key in enumerate(keys)}
     if not names:
         return {}
-    which = Q(external_id__in=names)
-    rows = Message._base_manager.filter(which, thread_id__in=list(rank)).only(*_COLUMNS)
+    rows = Message._base_manager.filter(external_id__in=names, thread_id__in=list(rank)).only(*_COLUMNS)
     found: Found = {}
     for row in sorted(rows, key=lambda row: rank[str(row.thread_id)][1]):
         found.setdefault((rank[str(row.thread_id)][0], str(row.external_id)), row)

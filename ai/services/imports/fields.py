@@ -31,6 +31,15 @@ def identity(value: Json, name: str = "id") -> str:
     return found
 
 
+def as_identity(found: str) -> str:
+    """The text as an id.
+
+    Raises:
+        Unusable: it is none.
+    """
+    return identity({"id": found})
+
+
 def require_shallow(value: Json) -> None:
     """Let pass what whoever reads it can go through level by level.
 

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from ai.exceptions import InvalidInput
-from ai.services.imports import assistants, chats
+from ai.services.imports import (
+    assistants,
+    chatgpt,
+    chats,
+    langfuse,
+    langsmith,
+    librechat,
+    openwebui,
+    sharegpt,
+)
 from ai.services.imports.drafts import Draft
 from ai.services.imports.reports import Report
 from ai.services.imports.values import Document
@@ -35,6 +44,12 @@ class Format:
 FORMATS: dict[str, Format] = {
     found.name: found
     for found in (
+        Format("chatgpt", "ChatGPT data export", chatgpt.recognises, chatgpt.read),
+        Format("openwebui", "Open WebUI export", openwebui.recognises, openwebui.read),
+        Format("librechat", "LibreChat export", librechat.recognises, librechat.read),
+        Format("sharegpt", "ShareGPT", sharegpt.recognises, sharegpt.read),
+        Format("langsmith", "LangSmith export", langsmith.recognises, langsmith.read),
+        Format("langfuse", "Langfuse export", langfuse.recognises, langfuse.read),
         Format("chat", "OpenAI chat JSONL", chats.recognises, chats.read),
         Format("assistants", "Assistants API dump", assistants.recognises, assistants.read),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -53,7 +54,8 @@ class Dump:
         """
         if format_ != AUTO:
             return cls(path, formats.named(format_))
-        return cls(path, formats.detect(sources.documents(path, refuse=lambda refusal: None)))
+        with closing(sources.documents(path, refuse=lambda refusal: None)) as documents:
+            return cls(path, formats.detect(documents))
 
     def drafts(self, report: Report, *, most: int | None = None) -> Iterator[Draft]:
         """Everything in it, or in its first `most` objects; each thread once."""

@@ -9,7 +9,7 @@ import gzip
 import io
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -55,7 +55,7 @@ Opening = Any
 
 def documents(
     path: Path, *, refuse: Refuse, most_bytes: int = MOST_BYTES, progress: Progress | None = None
-) -> Iterator[Document]:
+) -> Generator[Document, None, None]:
     """Everything at the path, in the order of names and lines; documents, lines and items of at most so many bytes.
 
     Raises:

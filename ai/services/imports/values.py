@@ -106,15 +106,17 @@ def _is_lines(head: str, *, alone: bool) -> bool:
 def _items(file: File) -> Iterator[Document]:
     head = file.stream.peek(2)
     text = io.TextIOWrapper(file.stream, encoding=encoding_of(head), errors="replace")
-    for number, item in enumerate(arrays.items(text, most=file.most)):
-        place = f"{file.name} [{number}]"
-        if not isinstance(item, arrays.Broken):
-            yield file.document(place, item)
-        elif item.is_end:
-            file.refuse_all(item.reason)
-        else:
-            file.refuse(Refusal("object", place, item.reason))
-    text.detach()
+    try:
+        for number, item in enumerate(arrays.items(text, most=file.most)):
+            place = f"{file.name} [{number}]"
+            if not isinstance(item, arrays.Broken):
+                yield file.document(place, item)
+            elif item.is_end:
+                file.refuse_all(item.reason)
+            else:
+                file.refuse(Refusal("object", place, item.reason))
+    finally:
+        text.detach()
 
 
 # -- A document
@@ -161,8 +163,10 @@ def _read_lines(stream: Any, most: int) -> Iterator[bytes | str | None]:
         yield from _bounded(stream, most)
         return
     decoded = io.TextIOWrapper(stream, encoding="utf-16", errors="replace")
-    yield from _bounded(decoded, most)
-    decoded.detach()
+    try:
+        yield from _bounded(decoded, most)
+    finally:
+        decoded.detach()
 
 
 def _bounded(source: IO[Any], most: int) -> Iterator[bytes | str | None]:
