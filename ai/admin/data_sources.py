@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
-from typing import IO, Any
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.core.handlers.asgi import ASGIRequest
@@ -15,20 +14,19 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from ai.admin.parts import badges
+from ai.admin.parts import badges, downloads
 from ai.admin.parts.base import ReadAdmin, answer
+from ai.admin.parts.exports import Exports
 from ai.admin.parts.filters import DateFilter, TenantFilter, recent_values
 from ai.admin.parts.forms import UploadForm
 from ai.exceptions import Forbidden, NotFound
 from ai.models import DataSource
 from ai.services import files, rendering, search
 
-#: Nothing that a file contains may run, load or frame anything.
-SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 #: A browser's PDF reader needs a page that is not sandboxed; our own pages alone may frame it.
 PDF = "application/pdf"
 PDF_POLICY = "script-src 'none'; frame-ancestors 'self'"
-PREVIEW_BYTES = CHUNK_BYTES = 64 * 1024
+PREVIEW_BYTES = 64 * 1024
 TEXTS = ("application/json", "application/jsonl", "application/xml", "application/yaml")
 ICONS = {"image/": "image", "text/": "description", "application/pdf": "picture_as_pdf", "audio/": "graphic_eq"}
 
@@ -44,9 +42,10 @@ def is_text(mime_type: str) -> bool:
 
 
 @admin.register(DataSource)
-class DataSourceAdmin(ReadAdmin):
+class DataSourceAdmin(Exports, ReadAdmin):
     """Files are added and deleted; what they hold is never edited."""
 
+    noun = "files"
     list_display = ("name_shown", "mime_type", "size", "purpose", "public_id", "created_at")
     list_display_links = ("name_shown",)
     list_filter = (
@@ -180,18 +179,8 @@ class DataSourceAdmin(ReadAdmin):
             raise Http404(error.message) from error
         response = _served(row, content, inline="inline" in request.GET)
         if isinstance(request, ASGIRequest):
-            response.streaming_content = _chunks(content)
+            response.streaming_content = downloads.chunks(content)
         return response
-
-
-async def _chunks(content: IO[bytes]) -> AsyncIterator[bytes]:
-    """The content piece by piece: an async server would else read all of it before it sends the first byte."""
-    read = sync_to_async(content.read, thread_sensitive=False)
-    try:
-        while chunk := await read(CHUNK_BYTES):
-            yield chunk
-    finally:
-        await sync_to_async(content.close, thread_sensitive=False)()
 
 
 def _served(row: DataSource, content: Any, *, inline: bool) -> FileResponse:
@@ -199,8 +188,7 @@ def _served(row: DataSource, content: Any, *, inline: bool) -> FileResponse:
     inline = inline and (row.mime_type in files.SHOWN_INLINE or row.mime_type == PDF)
     kind = row.mime_type if inline else "application/octet-stream"
     response = FileResponse(content, as_attachment=not inline, filename=row.name, content_type=kind)
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Content-Security-Policy"] = PDF_POLICY if kind == PDF else SANDBOX
-    response["X-Frame-Options"] = "SAMEORIGIN" if kind == PDF else "DENY"
-    response["Cross-Origin-Resource-Policy"] = "same-origin"
+    downloads.protect(response)
+    if kind == PDF:
+        response["Content-Security-Policy"], response["X-Frame-Options"] = PDF_POLICY, "SAMEORIGIN"
     return response

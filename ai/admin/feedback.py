@@ -15,6 +15,7 @@ from unfold.decorators import display
 
 from ai.admin.parts import badges
 from ai.admin.parts.base import ReadAdmin, answer, in_bulk, pks_of
+from ai.admin.parts.exports import Exports
 from ai.admin.parts.filters import DateFilter, TenantFilter, exact
 from ai.exceptions import AIError
 from ai.models import ChatThread, Feedback, Message
@@ -40,9 +41,10 @@ def _bulk(state: str) -> Callable[..., HttpResponse | None]:
 
 
 @admin.register(Feedback)
-class FeedbackAdmin(ReadAdmin):
+class FeedbackAdmin(Exports, ReadAdmin):
     """What people said stays; its state moves."""
 
+    noun = "feedback"
     list_display = ("who", "rating_badge", "state_badge", "words", "about", "given")
     list_display_links = ("who",)
     list_filter = (
@@ -56,7 +58,7 @@ class FeedbackAdmin(ReadAdmin):
     search_fields = search.WAYS[Feedback].texts
     search_help_text = "Words of a comment, a user, or an ID"
     lookups = ("thread_id", "message_id")
-    actions = tuple(_bulk(state) for state in ("triaged", "resolved", "dismissed", "open"))
+    actions = (*(_bulk(state) for state in ("triaged", "resolved", "dismissed", "open")), "export_selected")
     page_template = "admin/ai/feedback/page.html"
     empty_title = "No feedback yet"
     empty_text = "Open a thread and rate an answer with the thumbs beside it; feedback of your users arrives here, too."

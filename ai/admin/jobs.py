@@ -8,12 +8,13 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from ai.admin import retitles
+from ai.admin import exports, retitles
 from ai.admin.parts import badges, job_kinds
 from ai.admin.parts.base import ReadAdmin, answer, in_bulk
 from ai.admin.parts.filters import DateFilter, TenantFilter, exact
@@ -97,9 +98,11 @@ class JobAdmin(ReadAdmin):
     def page_context(self, request: HttpRequest, row: Job) -> dict[str, Any]:
         """The job with one page of its results; asked for by htmx, the page brings the same and only that is taken."""
         page = _page_number(request)
-        results = _runs(row, page) if row.kind == "replay" else _items(row, page)
+        shown = job_kinds.results(request, row)
+        results: list[Any] = [] if shown else _runs(row, page) if row.kind == "replay" else _items(row, page)
         cancellable = row.is_open and self.has_cancel_permission(request)
         return {
+            **shown,
             "subtitle": str(row),
             "status_badge": badges.status(row.status, row.get_status_display()),
             "wide_bar": bar(row),
@@ -113,9 +116,10 @@ class JobAdmin(ReadAdmin):
             "cancel_url": badges.url("ai_job_cancel", row.pk) if cancellable else "",
         }
 
-    def extra_urls(self) -> Iterable[tuple[str, str, Callable[..., HttpResponse]]]:
-        """The cancel dialog, and the proposals of titles."""
-        return [("<uuid:object_id>/cancel/", "cancel", self.cancel_view), *retitles.job_urls(self)]
+    def extra_urls(self) -> Iterable[tuple[str, str, Callable[..., HttpResponseBase]]]:
+        """The cancel dialog, the proposals of titles, and the files of exports."""
+        cancel = ("<uuid:object_id>/cancel/", "cancel", self.cancel_view)
+        return [cancel, *retitles.job_urls(self), *exports.job_urls(self)]
 
     def has_cancel_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """`ai.cancel_job`."""

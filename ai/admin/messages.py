@@ -11,6 +11,7 @@ from unfold.decorators import display
 
 from ai.admin.parts import badges, facts
 from ai.admin.parts.base import ReadAdmin, in_bulk
+from ai.admin.parts.exports import Exports
 from ai.admin.parts.filters import DateFilter, TenantFilter, exact
 from ai.models import ChatThread, Feedback, Message, Run
 from ai.services import rendering, search, transcripts
@@ -20,9 +21,10 @@ ROLES = [(role, role.capitalize()) for role in ("user", "assistant", "tool", "sy
 
 
 @admin.register(Message)
-class MessageAdmin(ReadAdmin):
+class MessageAdmin(Exports, ReadAdmin):
     """Read-only: what was said stays as it was said."""
 
+    noun = "messages"
     list_display = ("role_badge", "text", "thread", "run_model", "created_at")
     list_display_links = ("text",)
     list_filter = (exact("role", "role", ROLES), TenantFilter, ("created", DateFilter))

@@ -17,6 +17,7 @@ from unfold.decorators import display
 from ai.admin import replays
 from ai.admin.parts import badges, facts, steps, tools
 from ai.admin.parts.base import ReadAdmin, answer, in_bulk
+from ai.admin.parts.exports import Exports
 from ai.admin.parts.filters import DateFilter, TenantFilter, exact, narrowed, recent_values
 from ai.models import Assistant, ChatThread, ForeignId, Run
 from ai.models.runs import HELD, RunStatus
@@ -68,9 +69,10 @@ def thread_id_of(row: Run) -> str:
 
 
 @admin.register(Run)
-class RunAdmin(ReadAdmin):
+class RunAdmin(Exports, ReadAdmin):
     """Runs are made by replays and the API, and only read here."""
 
+    noun = "runs"
     list_display = ("name", "state", "thread", "took", "used_tokens", "price", "created_at")
     list_display_links = ("name",)
     list_filter = (

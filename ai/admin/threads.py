@@ -15,6 +15,7 @@ from unfold.decorators import action, display
 from ai.admin import replays, retitles
 from ai.admin.parts import badges, filters, selections, thread_filters, transcript
 from ai.admin.parts.base import ConsoleAdmin, pks_of
+from ai.admin.parts.exports import Exports
 from ai.models import ChatThread
 from ai.services import rendering, search
 from ai.templatetags.console import since
@@ -30,9 +31,10 @@ DATES = ("last_activity_at_from", "last_activity_at_to")
 
 
 @admin.register(ChatThread)
-class ThreadAdmin(ConsoleAdmin):
+class ThreadAdmin(Exports, ConsoleAdmin):
     """The list of threads; a thread's page is its transcript."""
 
+    noun = "threads"
     list_display = ("title", "user", "tag_links", "message_count", "activity", "answered_by", "thumbs", "remote_side")
     list_display_links = ("title",)
     list_filter = (
@@ -49,7 +51,7 @@ class ThreadAdmin(ConsoleAdmin):
     search_help_text = "Search titles and messages"
     ordering = ("-last_activity_at", "-pk")
     lookups = ("tag", "tenant", "user", "model", "feedback", "files", "sync", *DATES)
-    actions = ("replay_on", "retitle", "delete_threads")
+    actions = ("replay_on", "retitle", "export_selected", "delete_threads")
     empty_title = "No conversations yet"
     empty_text = "Threads appear here as soon as your application stores one. To look around first, load the demo."
 

@@ -19,7 +19,7 @@ from django.urls import path
 from unfold.admin import ModelAdmin
 
 from ai import ids, tenancy
-from ai.admin.parts.lists import BoundedChangeList
+from ai.admin.parts.lists import BoundedChangeList, Button
 from ai.exceptions import AIError, Forbidden, NotFound
 from ai.models import Tenant
 from ai.services import search
@@ -95,6 +95,7 @@ class ConsoleAdmin(ActionChoices, ModelAdmin):
     id_fields: Sequence[str] = ()
     lookups: Sequence[str] = ()
     list_defer: Sequence[str] = ()
+    list_before_template = "admin/ai/parts/list_buttons.html"
     empty_title = "Nothing here yet"
     empty_text = "What is added will appear here."
 
@@ -168,6 +169,10 @@ class ConsoleAdmin(ActionChoices, ModelAdmin):
         request.POST = posted
         response: HttpResponse | None = super().response_action(request, queryset, **_at(action_location))
         return response
+
+    def list_buttons(self, request: HttpRequest, changelist: Any) -> list[Button]:
+        """The buttons above the list, for what this person may do with all of it."""
+        return []
 
     def empty_links(self, request: HttpRequest) -> list[tuple[str, str]]:
         """(words, URL) of what to do next where there is nothing yet."""

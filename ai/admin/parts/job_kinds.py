@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils import timezone
 
 from ai.admin.parts import badges
 from ai.models import Job
+from ai.services.exports import jobs as exports
+from ai.services.selections import NOUNS
 
 
 @dataclass(frozen=True)
@@ -28,10 +31,15 @@ def _nothing(_request: HttpRequest, _job: Job) -> list[Link]:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of job: `label` for filters, `links` to what this person may do with such a job."""
+    """A kind of job: `label` for filters, `links` to what this person may do with such a job.
+
+    `template` shows what came of it, where that is not a row for each thing, and gets what `context` says.
+    """
 
     label: str
     links: Callable[[HttpRequest, Job], list[Link]] = _nothing
+    template: str = ""
+    context: Callable[[HttpRequest, Job], dict[str, Any]] = field(default=lambda _request, _job: {})
 
 
 def _titles(key: Callable[[Job], Any]) -> Callable[[HttpRequest, Job], list[Link]]:
@@ -44,9 +52,27 @@ def _titles(key: Callable[[Job], Any]) -> Callable[[HttpRequest, Job], list[Link
     return links
 
 
+def _export(request: HttpRequest, job: Job) -> dict[str, Any]:
+    """The file of an export for those who may have it, and what is in it."""
+    user: Any = request.user
+    noun = str((job.data.get("selection") or {}).get("noun"))
+    may_have = noun in NOUNS and user.has_perm(f"ai.export_{NOUNS[noun]._meta.model_name}")
+    until = exports.expires_at(job)
+    is_there = until is not None and until > timezone.now()
+    return {
+        "manifest": job.data.get("manifest"),
+        "until": until,
+        "is_over": until is not None and not is_there,
+        "file_url": badges.url("ai_job_file", job.pk) if may_have and is_there else "",
+        "manifest_url": badges.url("ai_job_manifest", job.pk) if may_have and until else "",
+        "size": badges.size(job.data["manifest"]["file"]["bytes"]) if until else "",
+    }
+
+
 #: Every kind of job, by `Job.kind`.
 KINDS: dict[str, Kind] = {
     "replay": Kind("Replay"),
+    "export": Kind("Export", template="admin/ai/export/job.html", context=_export),
     "retitle": Kind("Retitle", _titles(lambda job: job.pk)),
     "retitle_apply": Kind("Apply titles", _titles(lambda job: job.data.get("of"))),
     "retitle_undo": Kind("Undo titles", _titles(lambda job: job.data.get("of"))),
@@ -56,3 +82,9 @@ KINDS: dict[str, Kind] = {
 def links(request: HttpRequest, job: Job) -> list[Link]:
     """The buttons of a job's page."""
     return KINDS[job.kind].links(request, job) if job.kind in KINDS else []
+
+
+def results(request: HttpRequest, job: Job) -> dict[str, Any]:
+    """What the job's page shows of what came of it; empty where that is a row for each thing."""
+    kind = KINDS.get(job.kind)
+    return {"results_template": kind.template, **kind.context(request, job)} if kind and kind.template else {}

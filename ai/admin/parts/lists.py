@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -10,6 +11,15 @@ from unfold.views import ChangeList
 
 #: Deeper pages than this are empty: filters and search find what lies further back.
 MOST_PAGES = 2000
+
+
+@dataclass(frozen=True)
+class Button:
+    """A button above a list: a link to a page that asks."""
+
+    label: str
+    url: str
+    icon: str = ""
 
 
 class Pager(Paginator):  # type: ignore[type-arg]
@@ -55,4 +65,5 @@ class BoundedChangeList(ChangeList):
         self.can_show_all = False
         self.multi_page = has_next or page > 1
         self.page_num = page
+        self.buttons = self.model_admin.list_buttons(request, self)
         self.empty_links = [] if rows else self.model_admin.empty_links(request)

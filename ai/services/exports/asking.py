@@ -29,10 +29,15 @@ class Export:
     manifest: dict[str, Any]
 
 
+def is_few(count: int, noun: str, format_: formats.Format) -> bool:
+    """Whether an export of so many rows takes no time."""
+    return count <= jobs.rows_in_part(noun, format_)
+
+
 def is_small(selection: Selection, format_: formats.Format) -> bool:
     """Whether an export of these rows takes no time."""
     most = jobs.rows_in_part(selection.noun, format_)
-    return selection.count(most=most + 1) <= most
+    return is_few(selection.count(most=most + 1), selection.noun, format_)
 
 
 def start(*, selection: Selection, format_name: str, by: Any, at: datetime) -> Export | Job:

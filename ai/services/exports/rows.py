@@ -176,17 +176,20 @@ def _converters(table: Table, vendor: str) -> list[Callable[[Any], str] | None]:
 
 
 def _converter(column: Column, vendor: str) -> Callable[[Any], str] | None:
-    by_kind: dict[str, Callable[[Any], str]] = {JSON.name: _json_cell}
-    otherwise: Callable[[Any], str] = column.cell
-    if vendor == "postgresql":
-        by_kind |= {KEY.name: _uuid, TIME.name: _time}
-    else:
-        by_kind |= {KEY.name: _hex, TIME.name: _stored_time, MONEY.name: _stored_money}
-    if column.kind.name == "text":
+    name = column.kind.name
+    if name == "text":
         return _nullable_text if column.is_null else _text
-    if column.kind.name == "whole number":
+    if name == "whole number":
         return None
-    return by_kind.get(column.kind.name, otherwise)
+    by_kind: dict[str, Callable[[Any], str]] = {
+        JSON.name: _json_cell,
+        TIME.name: _stored_time,
+        KEY.name: _hex,
+        MONEY.name: _stored_money,
+    }
+    if vendor == "postgresql":
+        by_kind = {JSON.name: _json_cell, TIME.name: _time, KEY.name: _uuid}
+    return by_kind[name] if name in by_kind else column.cell
 
 
 def _json(column: Column, value: Any, vendor: str) -> Any:
