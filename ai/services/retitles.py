@@ -47,9 +47,9 @@ def estimate(*, selection: Selection, model_alias: str) -> Estimate:
     """What titles for these threads will take and cost with the model.
 
     Raises:
-        NotFound: there is no such model.
-        InvalidInput: it cannot write titles.
+        InvalidInput: there is no such model, or it cannot write titles.
     """
+    titles.model_spec(model_alias)
     return estimates_of(selection=selection, model_aliases=[model_alias])[model_alias]
 
 
@@ -78,9 +78,9 @@ def request(*, selection: Selection, by: Any, at: datetime, model_alias: str | N
 
     Raises:
         Forbidden.
-        NotFound: none of the threads, or not the model, exists for `by`.
-        InvalidInput: there are more than 20,000 threads, the model cannot write titles, or the threads are of several
-            tenants and `by` does not see all tenants: such a job belongs to none of them.
+        NotFound: none of the threads exists for `by`.
+        InvalidInput: there are more than 20,000 threads, there is no such model or it cannot write titles, or the threads
+            are of several tenants and `by` does not see all tenants: such a job belongs to none of them.
     """
     permissions.require(by, PERMISSION)
     alias = conf.current().title_model if model_alias is None else model_alias

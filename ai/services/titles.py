@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
 
 from ai import conf, dispatch, llm
-from ai.exceptions import AIError, InvalidInput
+from ai.exceptions import AIError, InvalidInput, NotFound
 from ai.models import ChatThread
 from ai.models.threads import NEW_NAME
 from ai.services.titling import tags as tagging
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 #: How many conversations a model is asked about at the same time.
 AT_ONCE = 8
 LOCAL = "local"
+
+_loading = Lock()
 
 #: Failures that the next conversation will meet as well.
 HOPELESS = frozenset({"authentication_failed", "model_not_found"})
@@ -64,12 +67,14 @@ def model_spec(alias: str) -> llm.ModelSpec | None:
     """The model behind the alias; None for no alias: the rule.
 
     Raises:
-        NotFound: there is no such model, or it is disabled.
-        InvalidInput: it is an agent, which may have tools.
+        InvalidInput: there is no such model, it is disabled, or it is an agent, which may have tools.
     """
     if not alias:
         return None
-    spec = llm.spec(alias)
+    try:
+        spec = llm.spec(alias)
+    except NotFound as error:
+        raise InvalidInput(error.message) from error
     if spec.provider == llm.AGENT:
         raise InvalidInput("A Marvin agent cannot write titles; choose a model.")
     return spec
@@ -86,6 +91,7 @@ def find(
     if spec is None:
         return [_by_rule(conversation) for conversation in conversations]
     try:
+        _load()
         written = async_to_sync(_written)(conversations, spec=spec, choices=choices)
     except (AIError, ImportError) as error:
         note = llm.translate(error).message
@@ -115,12 +121,21 @@ def _proposal(conversation: Conversation, written: Written | None, spec: llm.Mod
     return Proposal(written.title, found, source=spec.alias, **values)
 
 
+def _load() -> None:
+    """Import Marvin, one thread at a time and after what runs take: two threads can meet packages half loaded."""
+    from ai.services import runs  # noqa: PLC0415 - only workers need it
+
+    runs.prepare()
+    with _loading:
+        import ai.services.titling.writers  # noqa: F401, PLC0415
+
+
 async def _written(
     conversations: Sequence[Conversation], *, spec: llm.ModelSpec, choices: Sequence[str]
 ) -> list[Written | None]:
     import asyncio  # noqa: PLC0415
 
-    from ai.services.titling import writers  # noqa: PLC0415 - brings Marvin along
+    from ai.services.titling import writers  # noqa: PLC0415 - `_load` has done it
 
     is_local = spec.provider == LOCAL
     gate = asyncio.Semaphore(1 if is_local else AT_ONCE)

@@ -140,7 +140,7 @@ class TestPropose:
             request(row, by=nobody)
         with pytest.raises(NotFound):
             request(selection=Selection.of_ids("threads", [ids.new()]))
-        with pytest.raises(NotFound):
+        with pytest.raises(InvalidInput, match="no language model"):
             request(row, model="no-such-model")
         with pytest.raises(InvalidInput, match="agent"):
             request(row, model="clerk")
