@@ -14,10 +14,10 @@ from ai import conf, ids, tenancy
 from ai.exceptions import AIError
 from ai.models import ChatThread, Job, JobItem, Tenant
 from ai.services import actors, retitle_batches, retitles, titles, workers
-from ai.services.retitles import Estimate
 from ai.services.selections import Selection
 from ai.services.titling import tags
 from ai.services.titling.conversations import of_thread
+from ai.services.titling.estimates import Estimate
 
 
 class Command(BaseCommand):

@@ -82,7 +82,7 @@ def count_words(title: str) -> int:
     total = 0
     for piece in title.split():
         signs = len(_WITHOUT_SPACES.findall(piece))
-        total += -(-signs // SIGNS_OF_A_WORD) if signs * 2 > len(piece) else any(map(str.isalnum, piece))
+        total += -(-signs // SIGNS_OF_A_WORD) if signs * 2 > len(piece) else 1
     return total
 
 
