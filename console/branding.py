@@ -33,6 +33,7 @@ SIDEBAR: dict[str, tuple[Place, ...]] = {
         Place("Assistants", "ai.assistant", "smart_toy"),
         Place("Model routes", "ai.modelroute", "alt_route"),
         Place("Vector stores", "ai.vectorstore", "database_search"),
+        Place("Remote connections", "ai.remoteconnection", "cloud_sync"),
     ),
     "People": (
         Place("Tenants", "ai.tenant", "apartment"),
@@ -42,6 +43,7 @@ SIDEBAR: dict[str, tuple[Place, ...]] = {
     ),
     "Activity": (
         Place("Jobs", "ai.job", "pending_actions"),
+        Place("Sync conflicts", "ai.syncconflict", "sync_problem"),
         Place("Audit", "ai.auditentry", "policy"),
     ),
 }

@@ -10,6 +10,8 @@ NOUNS = (
     "data_sources",
     "feedback",
     "jobs",
+    "connections",
+    "conflicts",
     "assistants",
     "language_models",
     "model_routes",

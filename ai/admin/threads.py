@@ -12,7 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from unfold.decorators import action, display
 
-from ai.admin import replays, retitles
+from ai.admin import replays, retitles, syncs
 from ai.admin.parts import badges, filters, selections, thread_filters, transcript
 from ai.admin.parts.base import ConsoleAdmin, pks_of
 from ai.admin.parts.exports import Exports
@@ -20,7 +20,12 @@ from ai.models import ChatThread
 from ai.services import rendering, search
 from ai.templatetags.console import since
 
-SYNC = {"linked": ("Linked", "green", "cloud_done"), "gone": ("Remote gone", "red", "cloud_off")}
+SYNC = {
+    "linked": ("Linked", "green", "cloud_done"),
+    "changed": ("Not in step", "blue", "cloud_sync"),
+    "conflict": ("Conflict", "orange", "sync_problem"),
+    "gone": ("Remote gone", "red", "cloud_off"),
+}
 THUMBS = {
     "up": ("thumb_up", "green", "Thumbs up"),
     "down": ("thumb_down", "red", "Thumbs down"),
@@ -51,7 +56,7 @@ class ThreadAdmin(Exports, ConsoleAdmin):
     search_help_text = "Search titles and messages"
     ordering = ("-last_activity_at", "-pk")
     lookups = ("tag", "tenant", "user", "model", "feedback", "files", "sync", *DATES)
-    actions = ("replay_on", "retitle", "export_selected", "delete_threads")
+    actions = ("replay_on", "retitle", "sync_now", "export_selected", "delete_threads")
     empty_title = "No conversations yet"
     empty_text = "Threads appear here as soon as your application stores one. To look around first, load the demo."
 
@@ -154,6 +159,10 @@ class ThreadAdmin(Exports, ConsoleAdmin):
         response: HttpResponse = super().changelist_view(request, {"title": "Threads", **(extra_context or {})})
         return response
 
+    def list_buttons(self, request: HttpRequest, changelist: Any) -> list[Any]:
+        """Also the ways to a sync, and to bringing conversations in."""
+        return [*super().list_buttons(request, changelist), *syncs.buttons(self, request, changelist)]
+
     # -- The thread's page
     def changeform_view(
         self,
@@ -179,6 +188,7 @@ class ThreadAdmin(Exports, ConsoleAdmin):
             *transcript.urls(self),
             *selections.urls(self),
             *retitles.thread_urls(self),
+            *syncs.thread_urls(self),
             *replays.thread_urls(self),
         )
 
@@ -192,6 +202,11 @@ class ThreadAdmin(Exports, ConsoleAdmin):
     def retitle(self, request: HttpRequest, queryset: Any) -> HttpResponse:
         """Find better titles."""
         return HttpResponseRedirect(retitles.ask_url(pks_of(queryset), request.GET.urlencode()))
+
+    @action(description="Sync now…", permissions=["sync"])
+    def sync_now(self, request: HttpRequest, queryset: Any) -> HttpResponse:
+        """Bring the threads in step with their remote sides."""
+        return HttpResponseRedirect(syncs.url("sync", pks_of(queryset)))
 
     @action(description="Delete…", permissions=["delete"])
     def delete_threads(self, request: HttpRequest, queryset: Any) -> HttpResponse:
@@ -207,6 +222,10 @@ class ThreadAdmin(Exports, ConsoleAdmin):
         """`ai.replay_run`."""
         user: Any = request.user
         return bool(user.has_perm("ai.replay_run"))
+
+    def has_sync_permission(self, request: HttpRequest) -> bool:
+        """`ai.sync_chatthread`."""
+        return syncs.may_sync(request)
 
     def has_retitle_permission(self, request: HttpRequest) -> bool:
         """`ai.retitle_chatthread`."""

@@ -29,6 +29,8 @@ LISTS = (
     "apikey",
     "modelroute",
     "vectorstore",
+    "remoteconnection",
+    "syncconflict",
 )
 MOST_QUERIES = 8
 

@@ -24,8 +24,10 @@ from ai.models import (
     LanguageModel,
     Message,
     ModelRoute,
+    RemoteConnection,
     Run,
     RunStep,
+    SyncConflict,
     Tenant,
     VectorStore,
     VectorStoreFile,
@@ -89,10 +91,40 @@ def _one(tenant: Tenant, number: int, word: str) -> dict[Any, Any]:
     VectorStoreFile.objects.add(
         [VectorStoreFile(vector_store_id=store.pk, file_id=file.file_id, tenant_id=tenant.pk, status="completed")]
     )
+    connection_ = RemoteConnection(
+        name=f"{word} {thread.pk.hex}", base_url="https://example.com/v1", tenant_id=tenant.pk
+    )
+    connection_.set_api_key("sk-never-show-this")
+    connection_.save(force_insert=True)
+    conflict = SyncConflict(
+        thread_id=thread.pk,
+        message_id=answer.pk,
+        tenant_id=tenant.pk,
+        external_id=f"msg_{number}",
+        kind="edited_both",
+        local={"role": "assistant", "content": f"{word} here"},
+        remote={"role": "assistant", "content": f"{word} there"},
+    )
+    conflict.save(force_insert=True)
     entry = AuditEntry.objects.record(f"{word}.done", actor_id="1", actor_name=word, at=now, target=run)
     rows: dict[Any, Any] = {
         type(row): row
-        for row in (thread, question, run, feedback, job, file, assistant, entry, tenant, key, route, store)
+        for row in (
+            connection_,
+            conflict,
+            thread,
+            question,
+            run,
+            feedback,
+            job,
+            file,
+            assistant,
+            entry,
+            tenant,
+            key,
+            route,
+            store,
+        )
     }
     return {**rows, "replay": waiting}
 

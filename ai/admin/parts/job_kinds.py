@@ -72,6 +72,7 @@ def _export(request: HttpRequest, job: Job) -> dict[str, Any]:
 #: Every kind of job, by `Job.kind`.
 KINDS: dict[str, Kind] = {
     "replay": Kind("Replay"),
+    "sync": Kind("Sync"),
     "export": Kind("Export", template="admin/ai/export/job.html", context=_export),
     "retitle": Kind("Retitle", _titles(lambda job: job.pk)),
     "retitle_apply": Kind("Apply titles", _titles(lambda job: job.data.get("of"))),

@@ -13,15 +13,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ai import ids
-from ai.admin.parts import facts, live_thread, tools
+from ai.admin.parts import facts, live_thread, remote_side, tools
 from ai.admin.parts.base import answer, sees_several_tenants
 from ai.admin.parts.lists import BoundedChangeList
 from ai.exceptions import NotFound
 from ai.models import ChatThread, Message
-from ai.services import actors, feedback, rendering, threads, transcripts
+from ai.services import actors, audit, feedback, rendering, threads, transcripts
 
 #: What of a thread's data the page shows in words, or its messages show as files.
-SHOWN_DATA = ("metadata", "tool_resources", "tagged", "document_ids", "document_meta")
+SHOWN_DATA = ("metadata", "tool_resources", "tagged", "document_ids", "document_meta", "former_external_ids")
 
 
 class ThreadList(BoundedChangeList):
@@ -101,12 +101,14 @@ def show(admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
         "here": request.get_full_path(),
         "list_url": admin.get_preserved_filters(request) and _list_url(request),
         "metadata": facts.pairs(_kept(thread, "metadata")),
+        "remote": remote_side.facts(request, thread),
         "resources": tools.links(_kept(thread, "tool_resources"), tenant_id=thread.tenant_id),
         "more_data": {name: value for name, value in (thread.data or {}).items() if name not in SHOWN_DATA},
         **_context(admin, request, thread),
         **live_thread.of_page(thread, page),
     }
     title = rendering.visible(thread.name or "Untitled")
+    audit.seen(thread, by=request.user, at=timezone.now())
     response: HttpResponse = admin.page(request, "admin/ai/chatthread/transcript.html", title, **context)
     return response
 
