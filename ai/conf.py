@@ -20,6 +20,9 @@ class Settings:
     max_file_bytes: int = 512 * 1024 * 1024
     """Files larger than this are refused, in bytes."""
 
+    import_max_bytes: int = 4 * 1024 * 1024 * 1024
+    """Files larger than this cannot be uploaded for an import, in bytes. The command takes files of any size."""
+
     secrets_key: tuple[str, ...] = ()
     """Fernet keys for provider keys at rest, newest first; older ones still decrypt."""
 

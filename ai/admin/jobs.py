@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from ai.admin import exports, retitles
+from ai.admin import exports, imports, retitles
 from ai.admin.parts import badges, job_kinds
 from ai.admin.parts.base import ReadAdmin, answer, in_bulk
 from ai.admin.parts.filters import DateFilter, TenantFilter, exact
@@ -117,9 +117,9 @@ class JobAdmin(ReadAdmin):
         }
 
     def extra_urls(self) -> Iterable[tuple[str, str, Callable[..., HttpResponseBase]]]:
-        """The cancel dialog, the proposals of titles, and the files of exports."""
+        """The cancel dialog, the proposals of titles, the files of exports, and the problems of imports."""
         cancel = ("<uuid:object_id>/cancel/", "cancel", self.cancel_view)
-        return [cancel, *retitles.job_urls(self), *exports.job_urls(self)]
+        return [cancel, *retitles.job_urls(self), *exports.job_urls(self), *imports.job_urls(self)]
 
     def has_cancel_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """`ai.cancel_job`."""

@@ -12,7 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from unfold.decorators import action, display
 
-from ai.admin import replays, retitles, syncs
+from ai.admin import imports, replays, retitles, syncs
 from ai.admin.parts import badges, filters, selections, thread_filters, transcript
 from ai.admin.parts.base import ConsoleAdmin, pks_of
 from ai.admin.parts.exports import Exports
@@ -161,7 +161,9 @@ class ThreadAdmin(Exports, ConsoleAdmin):
 
     def list_buttons(self, request: HttpRequest, changelist: Any) -> list[Any]:
         """Also the ways to a sync, and to bringing conversations in."""
-        return [*super().list_buttons(request, changelist), *syncs.buttons(self, request, changelist)]
+        found = [*super().list_buttons(request, changelist), *syncs.buttons(self, request, changelist)]
+        may_import = self.has_import_permission(request)
+        return [*found, imports.button(badges.url("ai_chatthread_import"))] if may_import else found
 
     # -- The thread's page
     def changeform_view(
@@ -190,6 +192,7 @@ class ThreadAdmin(Exports, ConsoleAdmin):
             *retitles.thread_urls(self),
             *syncs.thread_urls(self),
             *replays.thread_urls(self),
+            *imports.urls(self),
         )
 
     # -- Actions: each leads to a page that asks, with the selection in its address

@@ -21,11 +21,15 @@ Clock = Callable[[], datetime]
 #: executed like all runs.
 CARRIERS = {
     "export": "ai.services.exports.jobs.carry_on",
+    "import": "ai.services.imports.background.carry_on",
     "retitle": "ai.services.retitles.carry_on",
     "retitle_apply": "ai.services.retitle_batches.carry_on",
     "retitle_undo": "ai.services.retitle_batches.carry_on",
     "sync": "ai.services.sync.carrying.carry_on",
 }
+
+#: What is to be done once a job of a kind is cancelled: `(*, job, by, at)`.
+AFTERWARDS = {"import": "ai.services.imports.background.cancelled"}
 
 
 @transaction.atomic
@@ -47,6 +51,8 @@ def cancel(*, job_id: UUID, by: Any, at: datetime) -> Job:
         Job.objects.recount(job_id, at=at)
     audit.record("job.cancelled", target=job, by=by, at=at)
     job.refresh_from_db()
+    if job.kind in AFTERWARDS:
+        import_string(AFTERWARDS[job.kind])(job=job, by=by, at=at)
     return job
 
 

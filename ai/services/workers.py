@@ -22,8 +22,9 @@ from django.db import connections
 
 from ai import dispatch, tenancy
 from ai.models import Run, Worker
-from ai.services import files, jobs, runs, vector_store_reading
+from ai.services import audit, files, jobs, runs, vector_store_reading
 from ai.services.exports import jobs as exports
+from ai.services.imports import uploads
 from ai.services.sync import pushes, schedule
 
 log = logging.getLogger(__name__)
@@ -87,7 +88,9 @@ def sweep(*, at: datetime) -> bool:
     vector_store_reading.sweep(at=at)
     files.expire(at=at)
     exports.expire(at=at)
+    uploads.expire(at=at)
     pushes.sweep(at=at)
+    audit.seal()
     schedule.run(at=at)
     return waiting or bool(recovered)
 

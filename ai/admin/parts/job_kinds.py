@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils import timezone
 
-from ai.admin.parts import badges
+from ai.admin.parts import badges, import_results
 from ai.models import Job
 from ai.services.exports import jobs as exports
 from ai.services.selections import NOUNS
@@ -74,6 +74,7 @@ KINDS: dict[str, Kind] = {
     "replay": Kind("Replay"),
     "sync": Kind("Sync"),
     "export": Kind("Export", template="admin/ai/export/job.html", context=_export),
+    "import": Kind("Import", template="admin/ai/import/job.html", context=import_results.context),
     "retitle": Kind("Retitle", _titles(lambda job: job.pk)),
     "retitle_apply": Kind("Apply titles", _titles(lambda job: job.data.get("of"))),
     "retitle_undo": Kind("Undo titles", _titles(lambda job: job.data.get("of"))),

@@ -27,31 +27,125 @@ AUTO = "auto"
 #: So many objects are looked at.
 LOOKED_AT = 50
 
+Mapping = tuple[tuple[str, str], ...]
 Reader = Callable[[Iterable[Document], Report], Iterator[Draft]]
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format: its name (also the source of its threads), its name for people, what recognises it, and its reader."""
+    """A format: its name (also the source of its threads), its name for people, what recognises it, and its reader.
+
+    `text` says more of it, `mapping` what becomes of its parts.
+    """
 
     name: str
     label: str
+    text: str
     recognises: Callable[[Any], bool]
     read: Reader
+    mapping: Mapping = ()
 
+
+_TREE: Mapping = (
+    ("the messages that are shown", "the thread"),
+    ("every other branch", "a fork of the thread"),
+    ("ratings", "feedback"),
+)
+_TRACES: Mapping = (
+    ("input and output", "messages; what a trace repeats of the ones before is said once"),
+    ("model, tokens, cost, times, errors", "a run"),
+)
 
 #: The narrower before the wider: of several that recognise an object the first has it.
 FORMATS: dict[str, Format] = {
     found.name: found
     for found in (
-        Format("chatgpt", "ChatGPT data export", chatgpt.recognises, chatgpt.read),
-        Format("openwebui", "Open WebUI export", openwebui.recognises, openwebui.read),
-        Format("librechat", "LibreChat export", librechat.recognises, librechat.read),
-        Format("sharegpt", "ShareGPT", sharegpt.recognises, sharegpt.read),
-        Format("langsmith", "LangSmith export", langsmith.recognises, langsmith.read),
-        Format("langfuse", "Langfuse export", langfuse.recognises, langfuse.read),
-        Format("chat", "OpenAI chat JSONL", chats.recognises, chats.read),
-        Format("assistants", "Assistants API dump", assistants.recognises, assistants.read),
+        Format(
+            "chatgpt",
+            "ChatGPT data export",
+            "The zip, conversations.json or a part of it, or message_feedback.json.",
+            chatgpt.recognises,
+            chatgpt.read,
+            (
+                *_TREE,
+                ("code and its output", "calls of tools and their results"),
+                ("thoughts", "the reasoning of the answer that follows"),
+                ("hidden and system messages, custom instructions", "left out"),
+                ("images and attachments", "names and sizes, without their contents"),
+            ),
+        ),
+        Format(
+            "openwebui",
+            "Open WebUI export",
+            "Chats, or the feedback of evaluations.",
+            openwebui.recognises,
+            openwebui.read,
+            (*_TREE, ("tags", "tags"), ("user_id", "user"), ("output items", "calls of tools, results and reasoning")),
+        ),
+        Format(
+            "librechat",
+            "LibreChat export",
+            "A conversation as JSON, with or without branches.",
+            librechat.recognises,
+            librechat.read,
+            (*_TREE, ("tool calls and thoughts", "calls of tools, results and reasoning"), ("user", "user")),
+        ),
+        Format(
+            "sharegpt",
+            "ShareGPT",
+            "Lists of who said what, as data sets have them.",
+            sharegpt.recognises,
+            sharegpt.read,
+            (
+                ("human, gpt, system", "user, assistant, system"),
+                ("function_call, observation", "a call and its result"),
+            ),
+        ),
+        Format(
+            "langsmith",
+            "LangSmith export",
+            "Runs, or examples of a data set.",
+            langsmith.recognises,
+            langsmith.read,
+            (("session_id, thread_id or conversation_id in the metadata, else the trace", "the thread"), *_TRACES),
+        ),
+        Format(
+            "langfuse",
+            "Langfuse export",
+            "Traces, sessions, observations and scores.",
+            langfuse.recognises,
+            langfuse.read,
+            (
+                ("the session, else the trace", "the thread"),
+                *_TRACES,
+                ("scores", "feedback"),
+                ("userId, tags", "user, tags"),
+            ),
+        ),
+        Format(
+            "chat",
+            "OpenAI chat JSONL",
+            "One thread a line with its messages, as for fine-tuning, and as this console exports it.",
+            chats.recognises,
+            chats.read,
+            (
+                ("id", "the thread's external ID; without one, the content makes it"),
+                ("title, metadata, tags, user_id, created_at", "the same"),
+                ("messages", "messages, as they are"),
+            ),
+        ),
+        Format(
+            "assistants",
+            "Assistants API dump",
+            "Assistants, threads, messages, runs and steps, as JSON in any order.",
+            assistants.recognises,
+            assistants.read,
+            (
+                ("threads, messages, runs, steps, assistants", "the same, under their own ids"),
+                ("calls of functions in steps", "messages with calls, and their results"),
+                ("files", "names and sizes, without their contents"),
+            ),
+        ),
     )
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -39,27 +39,28 @@ _AWAY = (OperationalError, InterfaceError)
 
 @dataclass(slots=True)
 class Dump:
-    """What is at a path, read as one format; `progress` says how many of its bytes have been read."""
+    """What is at a path, read as one format; `progress` says how many of its bytes have been read, `name` what to call it."""
 
     path: Path
     format: Format
+    name: str = ""
     progress: Progress = field(default_factory=Progress)
 
     @classmethod
-    def at(cls, path: Path, format_: str) -> Dump:
+    def at(cls, path: Path, format_: str, *, name: str = "") -> Dump:
         """The dump at a path, in a format of this name, or the one that its content shows.
 
         Raises:
             NotFound, InvalidInput.
         """
         if format_ != AUTO:
-            return cls(path, formats.named(format_))
-        with closing(sources.documents(path, refuse=lambda refusal: None)) as documents:
-            return cls(path, formats.detect(documents))
+            return cls(path, formats.named(format_), name)
+        with closing(sources.documents(path, refuse=lambda refusal: None, name=name)) as documents:
+            return cls(path, formats.detect(documents), name)
 
-    def drafts(self, report: Report, *, most: int | None = None) -> Iterator[Draft]:
+    def drafts(self, report: Report, *, most: int | None = None) -> Generator[Draft, None, None]:
         """Everything in it, or in its first `most` objects; each thread once."""
-        documents = sources.documents(self.path, refuse=report.refuse, progress=self.progress)
+        documents = sources.documents(self.path, refuse=report.refuse, progress=self.progress, name=self.name)
         return once(self.format.read(islice(documents, most), report), report)
 
 
@@ -116,7 +117,7 @@ def require_tenant(tenant_id: UUID) -> None:
         raise NotFound("There is no such tenant.")
 
 
-def once(drafts: Iterable[Draft], report: Report) -> Iterator[Draft]:
+def once(drafts: Iterable[Draft], report: Report) -> Generator[Draft, None, None]:
     """The drafts without threads whose id another thread of the dump has: the first one is taken."""
     with Occurrences() as seen:
         for draft in drafts:

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from ai.services.imports.drafts import Refusal
+from ai.stores.serialization import clean_text
 
 #: What is counted, in the order of a report.
 KINDS = ("assistant", "thread", "message", "run", "step", "feedback", "file", "object")
+
+#: The texts of a refusal: a dump may have put anything into them.
+_TEXTS = ("place", "reason", "id")
 
 
 def plural(kind: str) -> str:
     """“threads”; “feedback” has none."""
     return kind if kind == "feedback" else f"{kind}s"
+
+
+def table(columns: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    """`{"message": {"new": 2, "unchanged": 0, "refused": 1}, …}` for each kind that was counted in one of the columns."""
+    seen = [kind for kind in KINDS if any(column.get(kind) for column in columns.values())]
+    return {kind: {name: column.get(kind, 0) for name, column in columns.items()} for kind in seen}
 
 
 @dataclass(slots=True)
@@ -53,7 +63,7 @@ class Report:
     def refuse(self, refusal: Refusal) -> None:
         """Count what is left out, and tell of it."""
         self.refused[refusal.kind] += 1
-        self.on_refusal(refusal)
+        self.on_refusal(replace(refusal, **{name: clean_text(getattr(refusal, name)) for name in _TEXTS}))
 
     def add(self, outcome: Outcome) -> None:
         """Count what came of a draft, once it is certain."""
@@ -68,6 +78,4 @@ class Report:
 
     def counts(self) -> dict[str, dict[str, int]]:
         """`{"message": {"new": 2, "unchanged": 0, "refused": 1}, …}` for each kind that there was."""
-        columns = {"new": self.new, "unchanged": self.unchanged, "refused": self.refused}
-        seen = [kind for kind in KINDS if any(column[kind] for column in columns.values())]
-        return {kind: {name: column[kind] for name, column in columns.items()} for kind in seen}
+        return table({"new": self.new, "unchanged": self.unchanged, "refused": self.refused})

@@ -54,9 +54,12 @@ Opening = Any
 
 
 def documents(
-    path: Path, *, refuse: Refuse, most_bytes: int = MOST_BYTES, progress: Progress | None = None
+    path: Path, *, refuse: Refuse, most_bytes: int = MOST_BYTES, progress: Progress | None = None, name: str = ""
 ) -> Generator[Document, None, None]:
     """Everything at the path, in the order of names and lines; documents, lines and items of at most so many bytes.
+
+    Args:
+        name: what to call a single file; its own name where none is given.
 
     Raises:
         NotFound: there is nothing at this path.
@@ -66,8 +69,8 @@ def documents(
         raise NotFound(f"There is no file or folder “{path}”.")
     told = progress or Progress()
     told.total = path.stat().st_size
-    for name, opening in _files(path):
-        label = clean_text(name)
+    for own, opening in _files(path, name or path.name):
+        label = clean_text(own)
         try:
             with opening as opened:
                 for document in _values(label, opened, refuse, most_bytes):
@@ -89,29 +92,29 @@ def is_zip(path: Path) -> bool:
 # -- Files
 
 
-def _files(path: Path) -> Iterator[tuple[str, Opening]]:
+def _files(path: Path, name: str) -> Iterator[tuple[str, Opening]]:
     """Names, and context managers that open the files behind them."""
     if path.is_dir():
         found = [file for file in sorted(path.rglob("*")) if file.is_file()]
         named = [(file.relative_to(path).as_posix(), file) for file in found]
-        readable = [(name, file) for name, file in named if _is_readable(name)]
-        _insist(path, readable)
-        yield from ((name, _file(file)) for name, file in readable)
+        readable = [(own, file) for own, file in named if _is_readable(own)]
+        _insist(name, readable)
+        yield from ((own, _file(file)) for own, file in readable)
     elif is_zip(path):
-        yield from _entries(path)
+        yield from _entries(path, name)
     else:
-        yield path.name, _file(path)
+        yield name, _file(path)
 
 
-def _entries(path: Path) -> Iterator[tuple[str, Opening]]:
+def _entries(path: Path, name: str) -> Iterator[tuple[str, Opening]]:
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError) as error:
-        raise InvalidInput(f"“{path.name}” is no zip file that can be read: {said(error)}.") from error
+        raise InvalidInput(f"“{name}” is no zip file that can be read: {said(error)}.") from error
     with archive:
         readable = [entry for entry in sorted(archive.namelist()) if _is_readable(entry)]
-        _insist(path, readable)
-        yield from ((name, _entry(archive, name)) for name in readable)
+        _insist(name, readable)
+        yield from ((entry, _entry(archive, entry)) for entry in readable)
 
 
 @contextmanager
@@ -154,11 +157,11 @@ def _is_readable(name: str) -> bool:
     return not hidden and path.suffix.lower() in (*DOCUMENTS, *LINES, ".gz")
 
 
-def _insist(path: Path, readable: list[Any]) -> None:
+def _insist(name: str, readable: list[Any]) -> None:
     if not readable:
-        raise InvalidInput(f"There is nothing to import in “{path.name}”: no file ending in .json, .jsonl or .gz.")
+        raise InvalidInput(f"There is nothing to import in “{name}”: no file ending in .json, .jsonl or .gz.")
     if len(readable) > MOST_ENTRIES:
-        raise InvalidInput(f"“{path.name}” holds more than {MOST_ENTRIES:,} files.")
+        raise InvalidInput(f"“{name}” holds more than {MOST_ENTRIES:,} files.")
 
 
 # -- Values

@@ -1,0 +1,106 @@
+"""What an import would bring: its format, the first threads, and what cannot be used, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from ai import tenancy
+from ai.services import permissions, titles
+from ai.services.imports import loading, uploads
+from ai.services.imports.drafts import AssistantDraft, Draft, FeedbackDraft, Refusal, ThreadDraft
+from ai.services.imports.formats import Format
+from ai.services.imports.keys import Keys
+from ai.services.imports.reports import Outcome, Report
+from ai.services.imports.uploads import Upload
+from ai.stores.content import text_of
+
+#: So much is shown, and of so many objects no more than these are looked at.
+SHOWN = 20
+SHOWN_PROBLEMS = 50
+LOOKED_AT = 1000
+EXCERPT = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A thread, or an opinion or assistant, as it would be: what it is called, how it begins, and whether it is new."""
+
+    kind: str
+    title: str
+    beginning: str
+    place: str
+    messages: int = 0
+    is_fork: bool = False
+    is_new: bool = True
+
+
+@dataclass(slots=True)
+class Preview:
+    """The beginning of an import. `is_whole` tells that the file holds no more than what is shown."""
+
+    upload: Upload
+    format: Format
+    samples: list[Sample] = field(default_factory=list)
+    problems: list[Refusal] = field(default_factory=list)
+    problem_count: int = 0
+    is_whole: bool = False
+
+
+def preview(*, upload: Upload, format_: str, by: Any, at: datetime) -> Preview:
+    """What importing the upload would bring.
+
+    Raises:
+        Forbidden.
+        InvalidInput: its format is not known, or it holds nothing that can be read.
+    """
+    permissions.require(by, "ai.import_chatthread")
+    with tenancy.scope(UUID(upload.tenant_id)), uploads.local(upload.path) as path:
+        dump = loading.Dump.at(path, format_, name=upload.name)
+        found = Preview(upload, dump.format)
+        report = Report(at=at, on_refusal=found.problems.append)
+        with closing(dump.drafts(report, most=LOOKED_AT)) as drafts:
+            first = list(islice(drafts, SHOWN))
+            found.is_whole = len(first) < SHOWN and report.read < LOOKED_AT
+        found.samples = _samples(first, Keys(UUID(upload.tenant_id)), dump.format, at)
+    found.problem_count = len(found.problems)
+    found.problems = found.problems[:SHOWN_PROBLEMS]
+    return found
+
+
+def _samples(drafts: Iterable[Draft], keys: Keys, format_: Format, at: datetime) -> list[Sample]:
+    writer = loading.Writer(keys, source=format_.name, at=at, dry_run=True)
+    with transaction.atomic():  # as little as is written, nothing stays
+        return [_sample(draft, writer.write([draft])[0]) for draft in drafts]
+
+
+def _sample(draft: Draft, outcome: Outcome) -> Sample:
+    is_new = bool(outcome.new) or bool(outcome.refused)
+    if isinstance(draft, AssistantDraft):
+        return Sample("assistant", str(draft.values.get("name") or draft.id), "", draft.place, is_new=is_new)
+    if isinstance(draft, FeedbackDraft):
+        words = str(draft.values.get("comment") or draft.values.get("label") or "")
+        title = f"{draft.values.get('rating') or 'comment'} by {draft.user_id}"
+        return Sample("feedback", title, words[:EXCERPT], draft.place, is_new=is_new)
+    return _thread(draft, is_new=is_new)
+
+
+def _thread(draft: ThreadDraft, *, is_new: bool) -> Sample:
+    asked = (text_of(message.message) for message in draft.messages if message.message.get("role") == "user")
+    opening = next((text for text in asked if text.strip()), "")
+    return Sample(
+        kind="thread",
+        title=draft.title or titles.by_rule(opening),
+        beginning=" ".join(opening[: EXCERPT * 2].split())[:EXCERPT],
+        place=draft.place,
+        messages=len(draft.messages),
+        is_fork=draft.forked_from is not None,
+        is_new=is_new,
+    )

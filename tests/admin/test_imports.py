@@ -1,0 +1,208 @@
+"""Importing in the browser: upload, preview, start, report; and whom the doors let in."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.utils import timezone
+
+from ai import tenancy
+from ai.models import AuditEntry, ChatThread, Job, Message, Tenant
+from ai.services import jobs
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+UPLOAD = "/admin/ai/chatthread/import/"
+PREVIEW = "/admin/ai/chatthread/import/preview/"
+GOOD = {"id": "t1", "title": "Rain in Oslo", "messages": [{"role": "user", "content": "Will it rain?"}]}
+BAD = {"id": "=t2", "messages": [{"role": "robot", "content": "Beep"}]}
+BROKEN = {"id": "t3", "messages": [{"role": "robot", "content": "Beep"}]}
+
+
+def lines(*threads: Any) -> bytes:
+    return "\n".join(json.dumps(thread) for thread in threads).encode()
+
+
+@pytest.fixture
+def owner(db: None) -> Tenant:
+    return Tenant.objects.create(name="Some")
+
+
+def staff(owner: Tenant, *permissions: str) -> Client:
+    given = permissions or ("view_chatthread", "import_chatthread", "view_job", "cancel_job")
+    client = Client()
+    client.force_login(factories.staff(*given, tenants=(owner,)))
+    return client
+
+
+def upload(client: Client, content: bytes, name: str = "threads.jsonl", **values: str) -> Any:
+    file = SimpleUploadedFile(name, content)
+    return client.post(UPLOAD, {"file": file, "format": "auto", **values})
+
+
+def begin(client: Client, content: bytes, **values: str) -> Any:
+    """Upload, and press the button of the preview."""
+    shown = client.get(upload(client, content, **values).url)
+    form = {"upload": shown.context["token"], "format": shown.context["format"].name}
+    return client.post(PREVIEW, form)
+
+
+def work() -> Job:
+    """Have a worker carry on with the import."""
+    with tenancy.everything(reason="a worker"):
+        job = Job.objects.get(kind="import")
+        jobs.carry_on(job_id=job.pk, worker="w", now=timezone.now)
+        job.refresh_from_db()
+    return job
+
+
+class TestJourney:
+    def test_upload_preview_start_report(self, owner: Tenant, django_capture_on_commit_callbacks: Any) -> None:
+        client = staff(owner)
+
+        shown = client.get(upload(client, lines(GOOD, BROKEN)).url)
+        html = shown.content.decode()
+        assert "OpenAI chat JSONL" in html
+        assert "Rain in Oslo" in html
+        assert "Its role &#x27;robot&#x27; is none of" in html
+        assert not ChatThread._base_manager.exists()
+
+        started = client.post(PREVIEW, {"upload": shown.context["token"], "format": "chat"})
+        with django_capture_on_commit_callbacks(execute=True):
+            job = work()
+        page = client.get(started.url).content.decode()
+
+        assert (job.status, job.percent) == ("completed", 100)
+        assert started.url == f"/admin/ai/job/{job.pk}/change/"
+        assert "Problems as CSV" in page
+        assert "Rain in Oslo" in client.get("/admin/ai/chatthread/").content.decode()
+        assert not default_storage.exists(job.data["path"])
+
+    def test_twice_begun_is_begun_once(self, owner: Tenant) -> None:
+        client = staff(owner)
+        shown = client.get(upload(client, lines(GOOD)).url)
+        form = {"upload": shown.context["token"], "format": "chat"}
+
+        assert client.post(PREVIEW, form).url == client.post(PREVIEW, form).url
+
+    def test_what_nothing_is_known_of_says_what_is(self, owner: Tenant) -> None:
+        client = staff(owner)
+
+        html = client.get(upload(client, b'{"hello": "world"}').url).content.decode()
+
+        assert "Nothing in this file has a format that is known" in html
+        assert "ChatGPT data export" in html
+        assert "Start the import" not in html
+
+    def test_another_format_may_be_chosen(self, owner: Tenant) -> None:
+        client = staff(owner)
+
+        shown = client.get(upload(client, lines(GOOD), format="sharegpt").url)
+
+        assert shown.context["format"].name == "sharegpt"
+        assert "Its “conversations” " not in shown.content.decode()
+        assert "It has no “conversations”." in shown.content.decode()
+
+    def test_is_in_the_audit_log(self, owner: Tenant) -> None:
+        begin(staff(owner), lines(GOOD, BROKEN))
+        work()
+
+        asked, done = AuditEntry._base_manager.filter(action__contains="import").order_by("at", "pk")
+        assert (asked.action, done.action) == ("import.requested", "threads.imported")
+        assert asked.actor_name == done.actor_name
+        assert done.data["counts"]["thread"] == {"new": 1, "unchanged": 0, "refused": 1}
+        assert (done.data["file"], done.tenant_id) == ("threads.jsonl", owner.pk)
+
+
+class TestProblems:
+    def test_are_a_file_without_formulas(self, owner: Tenant) -> None:
+        client = staff(owner)
+        begin(client, lines(GOOD, {**BROKEN, "id": "=cmd()"}, BROKEN))
+        job = work()
+
+        response = client.get(f"/admin/ai/job/{job.pk}/problems/")
+        rows = list(csv.reader(io.StringIO(b"".join(response.streaming_content).decode())))  # type: ignore[attr-defined]
+
+        assert response["Content-Disposition"].startswith("attachment")
+        assert rows[0] == ["place", "kind", "id", "problem"]
+        assert rows[1][:3] == ["threads.jsonl, line 2", "thread", "'=cmd()"]
+        assert rows[2][2] == "t3"
+
+    def test_are_for_those_who_may_import(self, owner: Tenant) -> None:
+        begin(staff(owner), lines(GOOD, BROKEN))
+        job = work()
+
+        assert staff(owner, "view_job").get(f"/admin/ai/job/{job.pk}/problems/").status_code == 403
+        html = staff(owner, "view_job").get(f"/admin/ai/job/{job.pk}/change/").content.decode()
+        assert "Problems as CSV" not in html
+
+
+class TestDoors:
+    def test_without_the_permission_every_door_is_shut(self, owner: Tenant) -> None:
+        client = staff(owner, "view_chatthread")
+
+        assert client.get(UPLOAD).status_code == 403
+        assert upload(client, lines(GOOD)).status_code == 403
+        assert client.get(PREVIEW).status_code == 403
+        assert client.post(PREVIEW).status_code == 403
+        assert UPLOAD not in client.get("/admin/ai/chatthread/").content.decode()
+
+    def test_with_it_the_list_has_a_button(self, owner: Tenant) -> None:
+        assert UPLOAD in staff(owner).get("/admin/ai/chatthread/").content.decode()
+
+    def test_an_upload_is_its_owners_alone(self, owner: Tenant) -> None:
+        url = upload(staff(owner), lines(GOOD)).url
+
+        assert staff(owner).get(url).status_code == 404
+        assert staff(owner).get(PREVIEW + "?upload=forged").status_code == 404
+
+    def test_another_tenants_import_is_not_there(self, owner: Tenant) -> None:
+        begin(staff(owner), lines(GOOD))
+        job = work()
+        stranger = staff(Tenant.objects.create(name="Other"))
+
+        assert stranger.get(f"/admin/ai/job/{job.pk}/problems/").status_code == 404
+        assert stranger.get(f"/admin/ai/job/{job.pk}/change/").status_code == 404
+
+    def test_nobody_imports_into_a_tenant_that_is_not_theirs(self, owner: Tenant) -> None:
+        other = Tenant.objects.create(name="Other")
+        client = Client()
+        client.force_login(factories.staff("import_chatthread", tenants=(owner, Tenant.objects.create(name="Third"))))
+
+        response = upload(client, lines(GOOD), tenant=str(other.pk))
+
+        assert response.status_code == 200  # the form again: there is no such choice
+        assert "form" in response.context
+
+    def test_a_preview_writes_nothing_however_often(self, owner: Tenant) -> None:
+        client = staff(owner)
+        url = upload(client, lines(GOOD)).url
+
+        client.get(url)
+        client.get(url)
+
+        assert not ChatThread._base_manager.exists()
+        assert not Message._base_manager.exists()
+        assert not Job._base_manager.exists()
+
+    def test_what_is_too_big_is_refused(self, owner: Tenant, settings: Any) -> None:
+        from ai import conf
+
+        settings.AI_IMPORT_MAX_BYTES = 10
+        conf.current.cache_clear()
+        client = staff(owner)
+
+        response = client.post(
+            UPLOAD, {"file": SimpleUploadedFile("a.jsonl", b"x" * 11), "format": "auto"}, follow=True
+        )
+
+        conf.current.cache_clear()
+        assert "The file has more than 10 bytes" in response.content.decode()
