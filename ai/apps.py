@@ -19,8 +19,10 @@ class AIConfig(AppConfig):
         from ai import checks, conf, llm  # noqa: F401
         from ai.models.language_models import find_spec
         from ai.models.statistics import tell_planner
+        from ai.services import logins
 
         llm.set_source(find_spec)
+        logins.connect()
         setting_changed.connect(lambda **_: conf.current.cache_clear(), weak=False, dispatch_uid="ai.conf")
         post_migrate.connect(
             lambda using, **_: tell_planner(connections[using]), sender=self, weak=False, dispatch_uid="ai.statistics"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,7 @@ RUN_JOB = "ai.tasks.jobs.execute"
 PUSH_THREAD = "ai.tasks.sync.push"
 SCHEDULED_SYNC = "ai.tasks.sync.scheduled"
 READ_FILE = "ai.tasks.vector_stores.read"
+NOTE_VIEW = "ai.tasks.audit.note_view"
 READ_FILES = "ai.tasks.vector_stores.read_waiting"
 
 
@@ -68,3 +70,14 @@ def read_file(*, store_file_id: UUID) -> None:
 def read_files() -> None:
     """Have a worker read waiting files of vector stores until none is left."""
     _send(READ_FILES, {})
+
+
+def note_view(
+    *, action: str, actor: tuple[str, str], target: tuple[str, str], tenant_id: UUID | None, at: datetime
+) -> None:
+    """Have a worker note in the audit log what somebody looked at."""
+    tenant = str(tenant_id) if tenant_id else None
+    _send(
+        NOTE_VIEW,
+        {"action": action, "actor": [*actor], "target": [*target], "tenant_id": tenant, "at": at.isoformat()},
+    )

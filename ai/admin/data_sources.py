@@ -56,6 +56,7 @@ class DataSourceAdmin(Exports, ReadAdmin):
     )
     search_fields = search.WAYS[DataSource].texts
     search_help_text = "A name, or a file's ID"
+    shows_content = True
     page_template = "admin/ai/datasource/page.html"
     empty_title = "No files yet"
     empty_text = "Files appear here when a message has attachments, or when you upload one."
@@ -172,7 +173,7 @@ class DataSourceAdmin(Exports, ReadAdmin):
         if found is None:
             raise Http404("There is no such file here.")
         try:
-            row, content = files.open_content(file_id=found.file_id, by=request.user)
+            row, content = files.open_content(file_id=found.file_id, by=request.user, at=timezone.now())
         except Forbidden as error:
             raise PermissionDenied(error.message) from error
         except NotFound as error:

@@ -59,6 +59,7 @@ class FeedbackAdmin(Exports, ReadAdmin):
     search_help_text = "Words of a comment, a user, or an ID"
     lookups = ("thread_id", "message_id")
     actions = (*(_bulk(state) for state in ("triaged", "resolved", "dismissed", "open")), "export_selected")
+    shows_content = True
     page_template = "admin/ai/feedback/page.html"
     empty_title = "No feedback yet"
     empty_text = "Open a thread and rate an answer with the thumbs beside it; feedback of your users arrives here, too."

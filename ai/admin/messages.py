@@ -32,6 +32,7 @@ class MessageAdmin(Exports, ReadAdmin):
     search_help_text = "Words in messages, or an ID"
     lookups = ("thread_id", "run_id")
     list_defer = ("message", "data")
+    shows_content = True
     page_template = "admin/ai/message/page.html"
     empty_title = "No messages yet"
     empty_text = (

@@ -87,6 +87,7 @@ class RunAdmin(Exports, ReadAdmin):
     search_fields = search.WAYS[Run].texts
     search_help_text = "An ID, a model, or words of an error"
     lookups = ("thread_id", "replay_of_thread", "job_id")
+    shows_content = True
     page_template = "admin/ai/run/page.html"
     empty_title = "No runs yet"
     empty_text = "A run is one answer of one model. Open a thread and press Replay to make the first."

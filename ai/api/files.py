@@ -127,7 +127,7 @@ async def content(request: HttpRequest, file_id: str) -> HttpResponseBase:
 
 def _open(request: HttpRequest, file_id: str) -> tuple[DataSource, bytes | IO[bytes]]:
     """The file, with its content or, where that is large, what the content can be read from."""
-    row, opened = files.open_content(file_id=_row(file_id).file_id, by=caller(request).by)
+    row, opened = files.open_content(file_id=_row(file_id).file_id, by=caller(request).by, at=timezone.now())
     if row.bytes > WHOLE_BYTES:
         return row, opened
     with opened:

@@ -2,7 +2,7 @@
 
 from ai.models.api_keys import ApiKey
 from ai.models.assistants import Assistant
-from ai.models.audit import AuditEntry
+from ai.models.audit import AuditEntry, AuditSeal
 from ai.models.chunks import Chunk
 from ai.models.conflicts import SyncConflict
 from ai.models.connections import RemoteConnection
@@ -27,6 +27,7 @@ __all__ = [
     "ApiKey",
     "Assistant",
     "AuditEntry",
+    "AuditSeal",
     "ChatThread",
     "Chunk",
     "DataSource",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import suppress
 from datetime import datetime
 from typing import IO, Any
@@ -14,9 +13,6 @@ from ai import tenancy
 from ai.exceptions import NotFound
 from ai.models import DataSource
 from ai.services import actors, audit, permissions
-
-#: Reading changes nothing, so it is logged, and kept out of the database.
-access_log = logging.getLogger("ai.audit")
 
 #: A sweep deletes no more than this.
 MOST_AT_ONCE = 500
@@ -49,8 +45,8 @@ def add(
     return row
 
 
-def open_content(*, file_id: str, by: Any) -> tuple[DataSource, IO[bytes]]:
-    """The file and its content, open for reading; who read what goes to the `ai.audit` log.
+def open_content(*, file_id: str, by: Any, at: datetime) -> tuple[DataSource, IO[bytes]]:
+    """The file and its content, open for reading; the audit log will say who read it.
 
     Raises:
         Forbidden.
@@ -62,7 +58,7 @@ def open_content(*, file_id: str, by: Any) -> tuple[DataSource, IO[bytes]]:
         content = row.file.open("rb")
     except (FileNotFoundError, ValueError, OSError) as error:
         raise NotFound("The content of this file is gone from storage.") from error
-    access_log.info("file %s read by %s", row.file_id, actors.name_of(by))
+    audit.seen(row, by=by, at=at, what="downloaded")
     return row, content
 
 

@@ -100,7 +100,8 @@ class TestPages:
 
         assert root.get("/admin/ai/run/?p=400").status_code == 200
 
-    @pytest.mark.parametrize("name", LISTS)
+    # The audit log says at least who logged in to look at it.
+    @pytest.mark.parametrize("name", [name for name in LISTS if name != "auditentry"])
     def test_say_what_to_do_where_there_is_nothing(self, root: Client, name: str) -> None:
         html = root.get(f"/admin/ai/{name}/").content.decode()
 

@@ -71,7 +71,7 @@ class TestFeedback:
 class TestFiles:
     def test_are_added_read_and_deleted(self, tenant: Tenant) -> None:
         row = files.add(file=b"hello", name="a.txt", **BY)
-        found, content = files.open_content(file_id=row.file_id, by=actors.SYSTEM)
+        found, content = files.open_content(file_id=row.file_id, by=actors.SYSTEM, at=NOW)
         with content:
             assert (found.pk, content.read()) == (row.pk, b"hello")
         assert files.beginning(row=row, most=2) == b"he"
@@ -85,11 +85,11 @@ class TestFiles:
         row = files.add(file=b"hello", name="a.txt", **BY)
 
         with pytest.raises(Forbidden):
-            files.open_content(file_id=row.file_id, by=factories.user())
+            files.open_content(file_id=row.file_id, by=factories.user(), at=NOW)
         with pytest.raises(OutsideTenant):
             files.add(file=b"x", name="a.txt", tenant_id=factories.tenant().pk, **BY)
         with tenancy.scope(factories.tenant().pk), pytest.raises(NotFound):
-            files.open_content(file_id=row.file_id, by=actors.SYSTEM)
+            files.open_content(file_id=row.file_id, by=actors.SYSTEM, at=NOW)
 
     def test_have_no_preview_when_they_are_gone(self, tenant: Tenant) -> None:
         row = files.add(file=b"hello", name="a.txt", **BY)
@@ -97,7 +97,7 @@ class TestFiles:
 
         assert files.beginning(row=row) == b""
         with pytest.raises(NotFound):
-            files.open_content(file_id=row.file_id, by=actors.SYSTEM)
+            files.open_content(file_id=row.file_id, by=actors.SYSTEM, at=NOW)
 
 
 class TestTenants:

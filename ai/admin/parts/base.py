@@ -16,13 +16,14 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils import timezone
 from unfold.admin import ModelAdmin
 
 from ai import ids, tenancy
 from ai.admin.parts.lists import BoundedChangeList, Button
 from ai.exceptions import AIError, Forbidden, NotFound
 from ai.models import Tenant
-from ai.services import search
+from ai.services import audit, search
 
 #: A text search looks through this many of the newest rows.
 SEARCH_WINDOW = search.WINDOW
@@ -234,6 +235,8 @@ class ReadAdmin(ConsoleAdmin):
     """Rows that are read and acted on, never edited in a form."""
 
     page_template = ""
+    #: Whether the page shows what people or models said, so that the audit log notes who looked at it.
+    shows_content = False
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody adds a row by hand."""
@@ -265,6 +268,8 @@ class ReadAdmin(ConsoleAdmin):
         names = tenant_names(request) if sees_several_tenants(request) else {}
         tenant = names.get(getattr(row, "tenant_id", None), "")  # type: ignore[arg-type]
         context = {"row": row, "tenant": tenant, **self.page_context(request, row)}
+        if self.shows_content:
+            audit.seen(row, by=request.user, at=timezone.now())
         return self.page(request, self.page_template, str(self.opts.verbose_name).capitalize(), **context)
 
 

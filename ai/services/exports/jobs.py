@@ -29,7 +29,6 @@ from ai.services.exports.rows import Written
 from ai.services.selections import Selection
 
 log = logging.getLogger(__name__)
-access_log = logging.getLogger("ai.audit")
 
 KIND = "export"
 
@@ -283,7 +282,7 @@ def open_file(*, job_id: UUID, by: Any, at: datetime) -> tuple[Job, IO[bytes]]:
         content = default_storage.open(job.data["path"], "rb")
     except OSError as error:
         raise NotFound("The file of this export is gone from storage.") from error
-    access_log.info("export %s read by %s", job.pk, actors.name_of(by))
+    audit.seen(job, by=by, at=at, what="downloaded")
     return job, content
 
 
