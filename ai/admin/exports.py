@@ -28,7 +28,8 @@ def job_urls(admin: Any) -> list[Door]:
 def _file(request: HttpRequest, object_id: UUID) -> HttpResponseBase:
     """The file, for those who may export such rows of that tenant."""
     job, content = _opened(request, object_id)
-    content_type = formats.FORMATS[job.data["format"]].content_type
+    format_ = formats.FORMATS.get(job.data.get("format", ""))
+    content_type = format_.content_type if format_ else "application/zip"
     return downloads.attachment(request, content, name=job.data["name"], content_type=content_type)
 
 

@@ -103,6 +103,20 @@ class DataSourceManager(TenantModelManagerMixin, models.Manager["DataSource"], B
             storage.delete(path)
             raise
 
+    def path_of(self, row: DataSource) -> str:
+        """Where the content of a file is kept, unless something else is there."""
+        return storage_path(row, row.name)
+
+    def store(self, row: DataSource, pieces: Iterator[bytes]) -> None:
+        """Put content in storage for a row that the caller saves; where that fails, it goes again."""
+        storage = row.file.storage
+        path = storage.get_available_name(self.path_of(row), max_length=512)
+        try:
+            row.file.name = storage.save(path, _Stream(pieces))
+        except BaseException:
+            storage.delete(path)
+            raise
+
     def get_file(self, file_id: str) -> DataSource:
         """The file."""
         try:

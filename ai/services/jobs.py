@@ -21,6 +21,8 @@ Clock = Callable[[], datetime]
 #: executed like all runs.
 CARRIERS = {
     "export": "ai.services.exports.jobs.carry_on",
+    "bundle": "ai.services.bundles.jobs.carry_on",
+    "bundle_import": "ai.services.bundles.jobs.carry_on",
     "import": "ai.services.imports.background.carry_on",
     "retitle": "ai.services.retitles.carry_on",
     "retitle_apply": "ai.services.retitle_batches.carry_on",

@@ -12,7 +12,6 @@ from django.utils import timezone
 from ai.admin.parts import badges, import_results
 from ai.models import Job
 from ai.services.exports import jobs as exports
-from ai.services.selections import NOUNS
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,7 @@ def _titles(key: Callable[[Job], Any]) -> Callable[[HttpRequest, Job], list[Link
 def _export(request: HttpRequest, job: Job) -> dict[str, Any]:
     """The file of an export for those who may have it, and what is in it."""
     user: Any = request.user
-    noun = str((job.data.get("selection") or {}).get("noun"))
-    may_have = noun in NOUNS and user.has_perm(f"ai.export_{NOUNS[noun]._meta.model_name}")
+    may_have = user.has_perms(job.data.get("needs") or ["ai.export_chatthread"])
     until = exports.expires_at(job)
     is_there = until is not None and until > timezone.now()
     return {
@@ -69,11 +67,18 @@ def _export(request: HttpRequest, job: Job) -> dict[str, Any]:
     }
 
 
+def _taken_in(request: HttpRequest, job: Job) -> dict[str, Any]:
+    """What a bundle had in it."""
+    return {"made": job.data.get("tenant", ""), "counts": list((job.data.get("counts") or {}).items())}
+
+
 #: Every kind of job, by `Job.kind`.
 KINDS: dict[str, Kind] = {
     "replay": Kind("Replay"),
     "sync": Kind("Sync"),
     "export": Kind("Export", template="admin/ai/export/job.html", context=_export),
+    "bundle": Kind("Bundle", template="admin/ai/export/job.html", context=_export),
+    "bundle_import": Kind("Import of a bundle", template="admin/ai/export/taken_in.html", context=_taken_in),
     "import": Kind("Import", template="admin/ai/import/job.html", context=import_results.context),
     "retitle": Kind("Retitle", _titles(lambda job: job.pk)),
     "retitle_apply": Kind("Apply titles", _titles(lambda job: job.data.get("of"))),

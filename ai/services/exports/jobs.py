@@ -78,6 +78,7 @@ def request(*, selection: Selection, format_name: str, by: Any, at: datetime) ->
         "selection": kept.to_json(),
         "format": format_.name,
         "name": writing.name_of(kept, format_, at=at),
+        "needs": [permission(kept)],
         "by": {"id": actors.id_of(by), "name": actors.name_of(by)},
     }
     job.save(force_insert=True)
@@ -260,7 +261,7 @@ def folder(job_id: UUID) -> str:
 
 def expires_at(job: Job) -> datetime | None:
     """When the file of an export goes; None while there is none."""
-    found = job.data.get("expires_at") if job.kind == KIND else None
+    found = job.data.get("expires_at")
     return datetime.fromisoformat(found) if found else None
 
 
@@ -271,11 +272,12 @@ def open_file(*, job_id: UUID, by: Any, at: datetime) -> tuple[Job, IO[bytes]]:
         Forbidden: `by` may not export such rows.
         NotFound: there is no such export for `by`, it has not ended, or its time is over.
     """
-    job: Job | None = Job.objects.filter(pk=job_id, kind=KIND, status=JobStatus.COMPLETED).first()
-    if job is None:
+    job: Job | None = Job.objects.filter(pk=job_id, status=JobStatus.COMPLETED).first()
+    until = expires_at(job) if job else None
+    if job is None or "needs" not in job.data:
         raise NotFound("There is no finished export here.")
-    permissions.require(by, permission(Selection(job.data["selection"]["noun"])))
-    until = expires_at(job)
+    for needed in job.data["needs"]:
+        permissions.require(by, needed)
     if until is None or until <= at:
         raise NotFound("The time of this export is over: its file was deleted. Export again.")
     try:

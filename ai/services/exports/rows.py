@@ -189,7 +189,8 @@ def _converter(column: Column, vendor: str) -> Callable[[Any], str] | None:
     }
     if vendor == "postgresql":
         by_kind = {JSON.name: _json_cell, TIME.name: _time, KEY.name: _uuid}
-    return by_kind[name] if name in by_kind else column.cell
+    found = by_kind.get(name)
+    return found or column.cell
 
 
 def _json(column: Column, value: Any, vendor: str) -> Any:
