@@ -76,8 +76,15 @@ class Plan:
     settled: list[str] = field(default_factory=list)
     """Remote ids of messages that the sides agree about."""
     forget: list[SyncedMessage] = field(default_factory=list)
-    is_behind: bool = False
-    """Whether a side has something that this direction does not carry over."""
+    left_there: bool = False
+    """Whether the remote has something that this direction does not fetch."""
+    left_here: bool = False
+    """Whether something here is not sent in this direction."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the sides are not in step after it."""
+        return self.left_there or self.left_here
 
     @property
     def is_empty(self) -> bool:
@@ -164,7 +171,7 @@ class _Comparison:
         elif self._direction.pull:
             self._plan.add.append(message)
         else:
-            self._plan.is_behind = True
+            self._plan.left_there = True
 
     def _meet(self, local: Local, message: RemoteMessage) -> None:
         """Both sides have it under one id, and it was never synced."""
@@ -213,13 +220,13 @@ class _Comparison:
         if self._direction.pull:
             self._plan.rewrite.append((local, message, row))
         else:
-            self._plan.is_behind = True
+            self._plan.left_there = True
 
     def _edited_here(self, row: SyncedMessage, local: Local, message: RemoteMessage) -> None:
         if self._direction.push:
             self._plan.edit.append((local, message, row))
         else:
-            self._plan.is_behind = True
+            self._plan.left_here = True
 
     def _gone_here(self, row: SyncedMessage, message: RemoteMessage) -> None:
         """Deleted here. Where somebody decided to leave it so, both digests say that."""
@@ -259,4 +266,4 @@ class _Comparison:
         if self._direction.push:
             self._plan.send = sendable
         else:
-            self._plan.is_behind |= bool(sendable)
+            self._plan.left_here |= bool(sendable)

@@ -106,12 +106,12 @@ class _Thread:
         async with aclosing(self._pages(newest_first=False, after=cursor)) as pages:
             async for page in pages:
                 found = await self._make(Reading(page.messages, whole=False), self._reads_only, first=True)
-                behind |= found.is_behind
+                behind |= found.left_there
                 result.count(await self._apply(found, self._place(page)))
         if began_empty and not behind:  # all that is here came from there
             return result
         found = await self._make(Reading((), whole=False), self._order.direction, first=True)
-        found.is_behind |= behind
+        found.left_there |= behind
         result.state = await sync_to_async(push.stand)(self._side, found, at=self._order.now())
         return await self._send(found, result)
 

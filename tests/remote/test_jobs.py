@@ -1,0 +1,176 @@
+"""Syncs of many threads: bounded, cancelled, failing one by one, scheduled, and asked for from the shell."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import override_settings
+from django.utils import timezone
+
+from ai.models import AuditEntry, ChatThread, Job, JobItem, RemoteConnection, Tenant, ThreadSync
+from ai.services import actors, jobs
+from ai.services.sync import schedule
+from tests import factories
+from tests.fakes.remotes import Failure, RemoteServer
+from tests.remote import syncing
+from tests.remote.syncing import linked, results, sync, texts
+
+pytestmark = pytest.mark.django_db
+
+
+class TestManyThreads:
+    def test_one_that_fails_stops_no_other(
+        self, tenant: Tenant, server: RemoteServer, connection: RemoteConnection
+    ) -> None:
+        threads = [linked(tenant, server.state.thread(f"word {n}")) for n in range(3)]
+        server.script(Failure(400, str(threads[1].external_id), message="Too odd."))
+
+        job = sync(*threads)
+
+        assert (job.status, job.done, job.failed) == ("completed", 2, 1)
+        assert [bool(texts(thread)) for thread in threads] == [True, False, True]
+        assert "Too odd." in ThreadSync.objects.get(thread_id=threads[1].pk).last_error
+        assert "Too odd." in "".join(results(job))
+
+    def test_calls_are_bounded_by_the_connection(
+        self, tenant: Tenant, server: RemoteServer, connection: RemoteConnection
+    ) -> None:
+        RemoteConnection.objects.update(concurrency=2)
+        server.delay = 0.02
+
+        sync(*(linked(tenant, server.state.thread("one")) for _ in range(10)))
+
+        assert server.most_open == 2
+
+    def test_a_cancelled_one_stops(self, tenant: Tenant, server: RemoteServer, connection: RemoteConnection) -> None:
+        RemoteConnection.objects.update(concurrency=1)
+        threads = [linked(tenant, server.state.thread(f"word {n}")) for n in range(40)]
+
+        def cancel(line: str) -> None:
+            if len(server.requests) == 5:
+                server.before = lambda line: None
+                stopped.append(line)
+
+        stopped: list[str] = []
+        server.before = cancel
+        from ai.services.selections import Selection
+        from ai.services.sync import requests
+
+        job = requests.request(
+            selection=Selection.of_ids("threads", [thread.pk for thread in threads]),
+            by=actors.SYSTEM,
+            at=timezone.now(),
+        )
+        jobs.cancel(job_id=job.pk, by=actors.SYSTEM, at=timezone.now())
+
+        syncing.carry_on(job)
+
+        assert job.status == "cancelled"
+        assert server.requests == []
+        assert JobItem.objects.filter(job_id=job.pk, status="queued").count() == 40
+
+    def test_is_in_the_audit_log(self, tenant: Tenant, server: RemoteServer, connection: RemoteConnection) -> None:
+        sync(linked(tenant, server.state.thread("one")))
+
+        entry = AuditEntry.objects.get(action="thread.sync_requested")
+        assert entry.data["threads"] == 1
+        assert entry.data["direction"] == "both"
+        assert entry.data["selection"] == "1 chosen threads"
+
+
+class TestConnections:
+    def test_each_thread_goes_over_its_own(self, tenant: Tenant, server: RemoteServer) -> None:
+        with RemoteServer() as other:
+            syncing.connection(tenant, server.url, name="First")
+            second = syncing.connection(tenant, other.url, name="Second", is_default=False)
+            here, there = linked(tenant, server.state.thread("here")), linked(tenant, other.state.thread("there"))
+            ThreadSync.objects.keep(there, at=timezone.now(), connection_id=second.pk)
+
+            sync(here, there)
+            job = sync(here, there, connection_id=second.pk)
+
+        assert (texts(here), texts(there)) == (["here"], ["there"])
+        assert job.total == 1
+
+
+class TestCommand:
+    def test_syncs_and_tells_of_each_thread(
+        self, tenant: Tenant, server: RemoteServer, connection: RemoteConnection
+    ) -> None:
+        thread = linked(tenant, key := server.state.thread("one"))
+        linked(tenant, server.state.thread("old"), last_activity_at=timezone.now() - timedelta(days=90))
+        out = StringIO()
+
+        call_command("sync_threads", "--pull", "--since", "7d", stdout=out)
+
+        assert out.getvalue().splitlines() == [f"{key}  1 came", "Completed: 1 synced, 0 failed, of 1."]
+        assert texts(thread) == ["one"]
+
+    def test_takes_ids_of_either_side(self, tenant: Tenant, server: RemoteServer, connection: RemoteConnection) -> None:
+        thread = linked(tenant, server.state.thread("one"))
+        elsewhere = server.state.thread("two")
+        names = ("--connection", "Scripted")
+
+        call_command("sync_threads", "--thread", str(thread.pk), stdout=StringIO())
+        call_command("sync_threads", "--thread", elsewhere, *names, stdout=StringIO())
+
+        assert texts(thread) == ["one"]
+        assert texts(ChatThread.objects.get(external_id=elsewhere)) == ["two"]
+
+    def test_ends_with_1_when_a_thread_failed(
+        self, tenant: Tenant, server: RemoteServer, connection: RemoteConnection
+    ) -> None:
+        linked(tenant, server.state.thread("one"))
+        server.keys.clear()
+
+        with pytest.raises(CommandError, match="1 of 1"):
+            call_command("sync_threads", stdout=StringIO())
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (["--thread", "nothing"], "no thread"),
+            (["--thread", "thread_elsewhere"], "--connection"),
+            (["--connection", "None"], "no connection"),
+            (["--since", "yesterday"], "no day"),
+            (["--tenant", "Nobody"], "no tenant"),
+        ],
+    )
+    def test_says_what_is_wrong(self, tenant: Tenant, arguments: list[str], said: str) -> None:
+        with pytest.raises(CommandError, match=said):
+            call_command("sync_threads", *arguments, stdout=StringIO())
+
+
+class TestSchedule:
+    def test_is_off_unless_set(self, tenant: Tenant, server: RemoteServer, connection: RemoteConnection) -> None:
+        linked(tenant, server.state.thread("one"))
+
+        assert schedule.run(at=timezone.now()) is None
+
+    @override_settings(AI_SYNC_EVERY_MINUTES=10, AI_SYNC_DIRECTION="pull")
+    def test_makes_one_job_a_period_and_none_beside_an_open_one(
+        self, tenant: Tenant, server: RemoteServer, connection: RemoteConnection
+    ) -> None:
+        linked(tenant, server.state.thread("one"))
+        at = timezone.now().replace(minute=0, second=0)
+
+        first = schedule.run(at=at)
+        beside = schedule.run(at=at + timedelta(minutes=11))
+        assert first is not None
+        syncing.carry_on(first)
+        again = schedule.run(at=at + timedelta(minutes=5))
+        later = schedule.run(at=at + timedelta(minutes=11))
+
+        assert first.data["direction"] == "pull"
+        assert (beside, again) == (None, None)
+        assert later is not None
+        assert Job.objects.count() == 2
+
+    @override_settings(AI_SYNC_EVERY_MINUTES=10)
+    def test_does_nothing_where_no_thread_has_a_remote_side(self, tenant: Tenant) -> None:
+        factories.thread(tenant)
+
+        assert schedule.run(at=timezone.now()) is None
