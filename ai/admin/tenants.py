@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.db.models import Count
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from ai import tenancy
+from ai.admin import bundles
 from ai.admin.parts import badges
 from ai.admin.parts.base import ConsoleAdmin
 from ai.admin.parts.forms import TenantForm
+from ai.admin.parts.lists import Button
 from ai.models import Tenant, TenantMembership
 from ai.services import tenants
 
@@ -48,6 +51,14 @@ class TenantAdmin(ConsoleAdmin):
         rows = super().get_queryset(request)
         scope = tenancy.current().tenants
         return rows if scope is None else rows.filter(pk__in=sorted(scope))
+
+    def list_buttons(self, request: HttpRequest, changelist: Any) -> list[Button]:
+        """The way to the import of a bundle."""
+        return bundles.buttons(request)
+
+    def extra_urls(self) -> Iterable[tuple[str, str, Callable[..., HttpResponse]]]:
+        """The pages of bundles."""
+        return bundles.urls(self)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A tenant with its conversations is not deleted from a form."""
@@ -154,8 +165,10 @@ class TenantAdmin(ConsoleAdmin):
 def _doors(request: HttpRequest, row: Tenant) -> list[tuple[str, str, str]]:
     """(words, icon, URL) of the lists of what the tenant has, for those who may see them."""
     user: Any = request.user
-    return [
+    doors = [
         (words, icon, badges.url(f"ai_{model}_changelist", tenant=str(row.pk)))
         for words, icon, model in DOORS
         if user.has_perm(f"ai.view_{model}")
     ]
+    bundle = [("Bundle…", "inventory_2", badges.url("ai_tenant_bundle", row.pk))] if bundles.may_make(request) else []
+    return doors + bundle

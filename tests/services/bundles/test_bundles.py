@@ -36,6 +36,7 @@ from ai.services.bundles import jobs, tables
 from ai.services.exports import jobs as exports
 from tests import factories
 from tests.admin import world
+from tests.services.bundles import consoles
 from tests.services.exports.conversations import HOSTILE, with_a_call
 
 pytestmark = pytest.mark.django_db
@@ -73,16 +74,6 @@ def read(content: bytes) -> Any:
     return everything(lambda: jobs.read(file=io.BytesIO(content), by=actors.SYSTEM, at=timezone.now()))
 
 
-def empty_the_console() -> None:
-    """Nothing is left but what belongs to the console."""
-    for model in apps.get_app_config("ai").get_models():
-        if model._meta.model_name not in {"auditentry", "auditseal"}:
-            model._base_manager.all().delete()
-    for folder in default_storage.listdir("")[0]:
-        for name in default_storage.listdir(folder)[1]:
-            default_storage.delete(f"{folder}/{name}")
-
-
 def changed(content: bytes, change: Callable[[str, bytes], bytes | None]) -> bytes:
     """The bundle with other entries."""
     out = io.BytesIO()
@@ -108,7 +99,7 @@ class TestTables:
 class TestRoundTrip:
     def test_makes_the_same_bytes_again(self, tenant: Tenant) -> None:
         before = written(tenant)
-        empty_the_console()
+        consoles.empty()
 
         read(before)
 
@@ -117,7 +108,7 @@ class TestRoundTrip:
     def test_brings_what_searches_and_filters_look_in(self, tenant: Tenant) -> None:
         content = written(tenant)
         documents, tags = SearchDocument._base_manager.count(), ThreadTag._base_manager.count()
-        empty_the_console()
+        consoles.empty()
 
         read(content)
 
@@ -135,7 +126,7 @@ class TestRoundTrip:
     def test_ends_what_goes_on(self, tenant: Tenant) -> None:
         assert Run._base_manager.filter(status="queued").exists()
         content = written(tenant)
-        empty_the_console()
+        consoles.empty()
 
         read(content)
 
@@ -145,7 +136,7 @@ class TestRoundTrip:
         file = DataSource._base_manager.order_by("pk")[0]
         default_storage.delete(file.file.name or "")
         before = written(tenant)
-        empty_the_console()
+        consoles.empty()
 
         _, manifest = read(before)
 
@@ -209,7 +200,7 @@ class TestRead:
     )
     def test_refuses_what_was_changed_and_writes_nothing(self, tenant: Tenant, change: Any) -> None:
         content = changed(written(tenant), change)
-        empty_the_console()
+        consoles.empty()
         before = world.fingerprint()
 
         with pytest.raises(InvalidInput):
@@ -226,7 +217,7 @@ class TestRead:
     def test_never_adds_to_another_tenants_thread(self, tenant: Tenant) -> None:
         content = written(tenant)
         thread = ChatThread._base_manager.order_by("pk")[0]
-        empty_the_console()
+        consoles.empty()
         other = Tenant.objects.create(name="Other")
         theirs = factories.thread(other, name="Theirs")
 
@@ -242,7 +233,7 @@ class TestRead:
     def test_keeps_no_file_outside_of_the_tenants_folder(self, tenant: Tenant) -> None:
         content = written(tenant)
         file_id = DataSource._base_manager.order_by("pk")[0].file_id
-        empty_the_console()
+        consoles.empty()
 
         def moved(name: str, entry: bytes) -> bytes:
             return entry.replace(file_id.encode(), b"../../evil") if name == "datasource.jsonl" else entry
@@ -285,7 +276,7 @@ class TestJobs:
             with file:
                 content = file.read()
         before = written(tenant)
-        empty_the_console()
+        consoles.empty()
         with tenancy.everything(reason="a test"):
             taken = self.work(jobs.request_import(file=io.BytesIO(content), by=actors.SYSTEM, at=timezone.now()))
 
