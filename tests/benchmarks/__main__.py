@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import file_search, load, pages, replays, runner, runs, search, startup, streams
+from tests.benchmarks import file_search, load, pages, replays, runner, runs, search, startup, streams, sync
 from tests.benchmarks.measures import HEADER, Measure
 from tests.benchmarks.places import Places, say
 
@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, Callable[[Places], list[Measure]]] = {
     "runner": runner.run,
     "replays": replays.run,
     "streams": streams.run,
+    "sync": sync.run,
     "load": load.run,
     "runs": runs.run,
     "search": search.run,

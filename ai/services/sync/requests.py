@@ -133,7 +133,8 @@ def queue(
 
 def _items(job: Job, threads: Iterable[ChatThread]) -> Iterator[JobItem]:
     for number, thread in enumerate(threads):
-        data = {"old": thread.name, "external_id": thread.external_id}
+        name = thread.external_id if thread.name == NEW_NAME else thread.name
+        data = {"old": name or thread.external_id, "external_id": thread.external_id}
         yield JobItem(job_id=job.pk, tenant_id=thread.tenant_id, position=number, object_id=str(thread.pk), data=data)
 
 
