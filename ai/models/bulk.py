@@ -7,9 +7,13 @@ every constraint. Search documents are indexed a batch at a time, which is four 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
+from uuid import UUID
 
 from django.db import connections, models, router, transaction
 
@@ -19,6 +23,9 @@ Row = tuple[Any, ...]
 
 #: FTS5's own default: as many segments of a size are merged into one.
 AUTOMERGE = 4
+#: From so many documents on, taking the index's trigger away for a moment costs less than it saves.
+WORTH_IT = 200
+
 _SET_AUTOMERGE = "INSERT INTO ai_search_fts (ai_search_fts, rank) VALUES ('automerge', %s)"
 
 SEARCH_FIELDS = ("tenant_id", "thread_id", "message_id", "text", "grams")
@@ -38,6 +45,51 @@ def insert(model: type[models.Model], names: Sequence[str], rows: Iterable[Row])
     complete = (row + values for row in rows) if values else rows
     write = _copy if connections[using].vendor == "postgresql" else _execute_many
     write(using, model._meta.db_table, columns, complete)
+
+
+def insert_objects(model: type[models.Model], objects: Iterable[Any]) -> None:
+    """Write new objects of `model` as they are: what `bulk_create` does, several times as fast.
+
+    Nothing is asked of the fields: no default of the database applies, and no time is set.
+    """
+    using = router.db_for_write(model)
+    fields = [field for field in model._meta.concrete_fields if not isinstance(field, models.AutoField)]
+    insert(model, [field.attname for field in fields], _rows(fields, objects, connections[using].vendor))
+
+
+def _rows(fields: Sequence[models.Field[Any, Any]], objects: Iterable[Any], vendor: str) -> Iterator[Row]:
+    attributes = attrgetter(*(field.attname for field in fields))
+    converters = [_CONVERTERS.get(field.get_internal_type()) for field in fields]
+    if vendor != "sqlite":
+        converters = [None if convert is _naive else convert for convert in converters]
+    for each in objects:
+        yield tuple(
+            value if convert is None or value is None else convert(value)
+            for convert, value in zip(converters, attributes(each), strict=True)
+        )
+
+
+def _hex(value: Any) -> str:
+    return value.hex if isinstance(value, UUID) else UUID(str(value)).hex
+
+
+def _naive(at: datetime) -> str:
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
+
+
+#: How the values of objects become those of rows, by the kind of the field.
+_CONVERTERS: dict[str, Callable[[Any], Any]] = {"UUIDField": _hex, "JSONField": json.dumps, "DateTimeField": _naive}
+
+
+def index(documents: Iterable[SearchDocument]) -> None:
+    """Write new search documents, very many at once where it pays."""
+    prepared = [document.prepared() for document in documents if document.text]
+    if len(prepared) < WORTH_IT:
+        insert_objects(SearchDocument, prepared)
+        return
+    fields: list[Any] = [SearchDocument._meta.get_field(name) for name in SEARCH_FIELDS]
+    vendor = connections[router.db_for_write(SearchDocument)].vendor
+    insert_search_documents(_rows(fields, prepared, vendor))
 
 
 def insert_search_documents(rows: Iterable[Row]) -> None:
@@ -96,6 +148,11 @@ def _execute_many(using: str, table: str, columns: Sequence[str], rows: Iterable
 def _copy(using: str, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
     quote = connections[using].ops.quote_name
     names = ", ".join(quote(column) for column in columns)
-    with connections[using].cursor() as cursor, cursor.copy(f"COPY {quote(table)} ({names}) FROM STDIN") as copy:
+    wrapped = connections[using].wrap_database_errors
+    with (
+        wrapped,
+        connections[using].cursor() as cursor,
+        cursor.copy(f"COPY {quote(table)} ({names}) FROM STDIN") as copy,
+    ):
         for row in rows:
             copy.write_row(row)

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from ai import ids
 from ai.exceptions import Conflict, NotFound
+from ai.models import bulk
 from ai.models.base import Record
 from ai.models.search import INDEXED_CHARACTERS, SearchDocument
 from ai.models.threads import ChatThread
@@ -118,6 +119,13 @@ class MessageManager(TenantModelManagerMixin, models.Manager.from_queryset(Messa
         with transaction.atomic():
             self.bulk_create(kept, batch_size=500)
             SearchDocument.objects.index(row.document() for row in kept)
+
+    def insert_many(self, rows: Iterable[Message]) -> None:
+        """Write very many new rows with their search documents."""
+        kept = list(rows)
+        with transaction.atomic():
+            bulk.insert_objects(Message, kept)
+            bulk.index(row.document() for row in kept)
 
     def _attach(self, rows: list[Message], thread: ChatThread) -> None:
         from ai.models.data_sources import DataSource

@@ -31,7 +31,7 @@ from ai.services.imports.stages import Occurrences
 log = logging.getLogger(__name__)
 
 #: So many rows are written in one transaction, where threads are smaller: others wait while it lasts.
-BATCH = 500
+BATCH = 2000
 
 #: The database is away, which says nothing about what was to be written.
 _AWAY = (OperationalError, InterfaceError)

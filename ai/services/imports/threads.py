@@ -52,7 +52,7 @@ class _Rows:
         """Write them."""
         ForeignId.objects.adopt(self.ids, tenant_id=tenant_id)
         ChatThread.objects.insert(*self.threads)
-        Message.objects.insert(self.messages)
+        Message.objects.insert_many(self.messages)
         Run.objects.insert(self.runs)
         RunStep.objects.write(self.steps)
 
@@ -127,7 +127,7 @@ class _Writer:
             return
         standing = self._standing()
         found = places.find(standing, [(self._message_key(m), m.at) for m in self.messages])
-        histories = self._histories(standing, fresh, found)
+        histories = self._histories(standing, fresh, found) if self.runs or self.thread else Histories(())
         rows.ids += self._adopted(fresh)
         if self.thread is None:
             thread = self._new_thread(source, fresh, found.last)

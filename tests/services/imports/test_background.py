@@ -24,7 +24,7 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
-THREADS, TALK = 120, 20
+THREADS, TALK = 240, 40
 
 
 @pytest.fixture(autouse=True)
@@ -88,9 +88,9 @@ def counts(job: Job) -> dict[str, Any]:
 
 class TestWork:
     WANTED = {
-        "new": {"thread": 108, "message": 108 * TALK},
+        "new": {"thread": 216, "message": 216 * TALK},
         "unchanged": {},
-        "refused": {"thread": 12, "object": 1},
+        "refused": {"thread": 24, "object": 1},
     }
 
     def test_says_what_came_of_it(self, tenant: Tenant) -> None:
@@ -104,7 +104,7 @@ class TestWork:
             "threads.jsonl, line 20",
         ]
 
-    @pytest.mark.parametrize("moments", [5, 40, 70, 110])
+    @pytest.mark.parametrize("moments", [5, 70, 130, 220])
     def test_of_a_worker_that_dies_is_taken_up_where_it_was(self, tenant: Tenant, moments: int) -> None:
         job = begin(tenant, file())
 
@@ -113,10 +113,10 @@ class TestWork:
         before = Message.objects.count()
         carry_on(job)
 
-        assert before < 108 * TALK
+        assert before < 216 * TALK
         assert counts(job) == self.WANTED
-        assert (ChatThread.objects.count(), Message.objects.count()) == (108, 108 * TALK)
-        assert JobItem.objects.filter(job_id=job.pk).count() == 13
+        assert (ChatThread.objects.count(), Message.objects.count()) == (216, 216 * TALK)
+        assert JobItem.objects.filter(job_id=job.pk).count() == 25
 
     def test_again_finds_everything_here(self, tenant: Tenant) -> None:
         carry_on(begin(tenant, file()))
@@ -152,7 +152,7 @@ class TestCancel:
     def test_keeps_what_is_written_and_says_so(self, tenant: Tenant, django_capture_on_commit_callbacks: Any) -> None:
         job = begin(tenant, file())
         with pytest.raises(Killed):
-            carry_on(job, killed_after(70))
+            carry_on(job, killed_after(130))
         written = Message.objects.count()
 
         with django_capture_on_commit_callbacks(execute=True):
