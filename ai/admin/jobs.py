@@ -163,6 +163,7 @@ def _items(job: Job, page: int) -> list[dict[str, Any]]:
             "thread": badges.thread_link(row.object_id, row.data.get("old") or "Thread"),
             "new": row.data.get("new", ""),
             "error": row.error,
+            "is_waiting": row.status == "queued",
         }
         for row in rows
     ]

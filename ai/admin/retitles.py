@@ -178,10 +178,17 @@ def _posted(request: HttpRequest, job: Job, page: int) -> HttpResponse:
         if wanted == "apply":
             with_tags = request.POST.get("with_tags") == "on"
             retitle_batches.apply(job_id=job.pk, by=request.user, at=at, with_tags=with_tags)
-            return "The titles are being applied.", here
+            return _said(job, "The titles are applied.", "The titles are being applied."), here
         if wanted == "undo":
             retitle_batches.undo(job_id=job.pk, by=request.user, at=at)
-            return "The old titles are being restored.", here
+            return _said(job, "The old titles are back.", "The old titles are being restored."), here
         return ("Saved." if wanted == "save" else ""), _address(job, retitle_rows.page_wanted(wanted, page))
 
     return answer(request, here, act)
+
+
+def _said(job: Job, done: str, begun: str) -> str:
+    """What to say of a change that is done, or that a worker will make."""
+    job.refresh_from_db()
+    change = retitle_batches.change_of(job)
+    return begun if change is not None and change.is_open else done

@@ -31,7 +31,7 @@ RULE_BATCH = 50
 #: undone; kept where somebody changed the title in between.
 PROPOSED, LEFT, SAME, LOCKED, CHOSEN, APPLIED, KEPT, UNDOING, UNDONE, FAILED = (
     "proposed",
-    "left",
+    "unticked",
     "same",
     "locked",
     "chosen",

@@ -229,7 +229,7 @@ class TestDecide:
         apply(job)
 
         assert names() == {"Tides and moons", "B", "C"}
-        assert sorted(states(job)) == ["applied", "left", "left"]
+        assert sorted(states(job)) == ["applied", "unticked", "unticked"]
 
     def test_keeps_what_has_been_applied(self, tenant: Tenant) -> None:
         job = propose(thread(tenant, name="A"))

@@ -22,7 +22,7 @@ from tests.services.test_hostile_titles import is_title
 pytestmark = pytest.mark.data
 
 #: How many of the words of the intents that made a title have to be in ours, on average.
-SHARED = 0.7
+SHARED = 0.65
 
 
 def sample(name: str) -> Iterator[dict[str, Any]]:
@@ -89,4 +89,5 @@ def test_the_embedded_model_writes_a_title_or_leaves_it_to_the_rule() -> None:
 
     assert all(is_title(each.title) for each in found)
     assert all(each.source == "local:smollm2" or each.note for each in found)
-    assert all(each.cost == 0 and each.input_tokens > 0 for each in found)
+    assert all(each.cost == 0 for each in found)
+    assert all(each.input_tokens > 0 or "in time" in each.note for each in found)

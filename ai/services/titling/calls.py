@@ -40,17 +40,25 @@ class Done:
     place: str = ""
 
 
-def title(calls: Sequence[dict[str, Any]], said: str) -> str:
-    """The title of a conversation with these calls (`name`, JSON `arguments`); empty when they say too little.
+def title(calls: Sequence[dict[str, Any]], *, said: str, asked: str) -> tuple[str, bool]:
+    """The title of a conversation with these calls (`name`, JSON `arguments`), and whether it says much.
+
+    It is empty when the calls say too little, and says much with a name or a place in it, or where the user asked for most
+    of its things.
 
     `said` is what people wrote: a tool that nobody's words are about is machinery, and names no conversation.
     """
     words = said.lower()
-    done = [each for call in calls[:MOST_CALLS] if (each := _read(call)) and _is_about(each, words)]
+    done = [each for call in calls[:MOST_CALLS] if (each := _read(call, words)) and _is_about(each, words)]
     things = _things(done)
     if not done or not things:
-        return ""
-    return next((capital(found) for found in _candidates(done, things) if _fits(found)), "")
+        return "", False
+    found = next((found for found in _candidates(done, things) if _fits(found)), "")
+    values = {value for each in done for value in (each.name, each.place) if value}
+    wanted = asked.lower()
+    named = sum(_stem(thing.split()[-1]) in wanted for thing in things)
+    much = any(value in found for value in values) or named * 2 > len(things)
+    return capital(found), much and (len(things) > 1 or bool(values) or done[-1].verb in _DOING)
 
 
 def _fits(found: str) -> bool:
@@ -79,7 +87,7 @@ def _candidates(done: Sequence[Done], things: list[str]) -> Iterator[str]:
     yield ", ".join(heads[:MOST_WORDS])
 
 
-def _read(call: dict[str, Any]) -> Done | None:
+def _read(call: dict[str, Any], said: str) -> Done | None:
     parts = [part.lower() for part in _PART.findall(plain(str(call.get("name") or ""))[:100])]
     verb = parts[0] if parts and parts[0] in _LOOKING | _DOING else ""
     rest = parts[1:] if verb else parts
@@ -90,7 +98,7 @@ def _read(call: dict[str, Any]) -> Done | None:
     thing = tidy(" ".join(rest))
     if not thing or not verb or count_words(thing) >= MOST_WORDS:
         return None
-    values = list(_values(call.get("arguments")))
+    values = [(key, value) for key, value in _values(call.get("arguments")) if value.lower() in said]
     name = next((value for key, value in values if _NAMED.search(key)), "")
     name = name or next((value for key, value in values if _NUMBERED.search(key) and len(value) <= 12), "")
     return Done(verb, thing, name, next((value for key, value in values if _PLACED.search(key)), ""))

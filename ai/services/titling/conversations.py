@@ -59,10 +59,13 @@ class Conversation:
 
     def by_rule(self) -> str:
         """The title without any model; empty where nobody wrote a word."""
-        words = phrases.title(self.asked) or phrases.title([text for _, text in self.turns])
-        if self.calls and languages.guess(" ".join(self.asked)).code in {"en", ""}:
-            return calls.title(self.calls, self.said) or words
-        return words
+        asked = "\n".join(self.asked)
+        words, telling = phrases.best(self.asked)
+        if self.calls and languages.guess(asked).code in {"en", ""}:
+            done, is_much = calls.title(self.calls, said=self.said, asked=asked)
+            if done and (is_much or telling < phrases.ENOUGH):
+                return done
+        return words or phrases.best([text for _, text in self.turns])[0]
 
     def quoted(self) -> str:
         """The first turns as JSON for a model: data, in which nothing can end the quotation."""

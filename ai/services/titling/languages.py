@@ -36,7 +36,7 @@ LATIN = (
         "want wants wanted need needs like love looking look help get got let let's make go going know tell say show "
         "give try trying thank thanks hello hi hey ok okay yes yeah no well oh what which who whom when where why how "
         "if then than because while still now today something anything thing things stuff good great nice cool best "
-        "more most other else maybe actually currently ever one ones because would've that's what's such way ways effective",
+        "more most other else maybe actually currently ever one ones because would've that's what's such way ways effective always",
         "of in on at to for from with without by and or between into over under after before during per via as not vs about using",
     ),
     _language(

@@ -26,7 +26,9 @@ _SENTENCE = re.compile(  # not after an initial: “John F. Kennedy”
     "(?<!\\b[A-Z]\\.)(?<=[.!?\u0964\u3002\uff01\uff1f])\\s*(?=\\S)(?<![.!?])|(?<!\\b[A-Z]\\.)(?<=[.!?\u061f])\\s+|\n"
 )
 _CLAUSE = re.compile("[,;:()\u2013\u2014\u060c\u061b]+(?=\\s|$)|\\s-+\\s")
-_OPENERS = word_list("i i'm i'd i've i'll im we we're can could would will please find get give show tell let's let")
+_OPENERS = word_list(
+    "i i'm i'd i've i'll im we we're can could would will please find get give show tell let's let help search locate need"
+)
 _TASKS = word_list(
     "write explain describe provide use create develop implement generate draft compose imagine pretend discuss given list "
     "design act help find"
@@ -34,16 +36,19 @@ _TASKS = word_list(
 _EDGES = "\"'\u201c\u201d\u2018\u2019\u00ab\u00bb\u201e.,;:!?()[]{}\u00bf\u00a1\u061f\u0964\u2026"
 
 
-def title(turns: Sequence[str]) -> str:
-    """The title of a conversation in which the user wrote these turns; empty when they hold no word."""
-    best, most = "", 0
+def best(turns: Sequence[str]) -> tuple[str, int]:
+    """The title of a conversation in which the user wrote these turns, and how many telling words it is made of.
+
+    It is empty when the turns hold no word.
+    """
+    title, most = "", 0
     for text in islice(turns, MOST_TURNS):
         found, telling = of_text(text)
         if telling >= ENOUGH:
-            return found
-        if telling > most or not best:
-            best, most = found or best, max(telling, most)
-    return best
+            return found, telling
+        if telling > most or not title:
+            title, most = found or title, max(telling, most)
+    return title, most
 
 
 def of_text(text: str) -> tuple[str, int]:
@@ -108,13 +113,25 @@ def _telling_words(sentence: str, language: Language) -> str:
     """At most five words: those of one clause, in their order, with as much in them as possible."""
     best, most = "", 0.0
     for number, clause in enumerate(_CLAUSE.split(sentence)):
-        tokens = [token for token in clause.split() if _bare(token) and _bare(token) not in language.weak]
+        tokens = _without_weak(clause.split(), language)
         for start in range(len(tokens)):
             window = _trimmed(tokens[start : start + MOST_WORDS], language)
             worth = sum(_worth(token, language) for token in window) - 0.12 * start - 0.1 * number
             if window and worth > most:
                 best, most = " ".join(token.strip(_EDGES).partition("(")[0] for token in window), worth
     return best or " ".join(sentence.split()[:MOST_WORDS])
+
+
+def _without_weak(tokens: list[str], language: Language) -> list[str]:
+    """Without the weak words, and without the first of two links that then meet."""
+    kept: list[str] = []
+    for token in tokens:
+        bare = _bare(token)
+        if bare and bare not in language.weak:
+            if kept and bare in language.links and _bare(kept[-1]) in language.links:
+                kept.pop()
+            kept.append(token)
+    return kept
 
 
 def _trimmed(window: list[str], language: Language) -> list[str]:

@@ -92,6 +92,9 @@ def has_words(text: str) -> bool:
 
 
 def capital(title: str) -> str:
-    """The title with a capital letter at its beginning, unless its first word is written in its own way (iPhone)."""
-    first = title.split(" ", 1)[0]
+    """The title with a capital letter at its beginning, unless its first word is written in its own way (iPhone);
+    not all of it in capitals."""
+    first, *rest = title.split(" ")
+    if rest and title.isupper():  # shouted
+        return title.capitalize()
     return title if first[1:] != first[1:].lower() else title[:1].upper() + title[1:]

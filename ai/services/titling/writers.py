@@ -31,6 +31,8 @@ from ai.services.titling import fitting, tags
 from ai.services.titling.conversations import Conversation
 
 log = logging.getLogger(__name__)
+#: Marvin warns, twice a task, of pydantic-ai's events that it does not know. It does not need them.
+logging.getLogger("marvin.engine.streaming").setLevel(logging.ERROR)
 
 MODEL_SECONDS = 20.0  # shorter than a worker's lease
 MOST_REQUESTS = 3

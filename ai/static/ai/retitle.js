@@ -16,6 +16,9 @@
     const before = boxes.filter((box) => box.defaultChecked).length;
     const now = boxes.filter((box) => box.checked).length;
     shown.textContent = (Number(shown.dataset.elsewhere) - before + now).toLocaleString("en");
+    const apply = shown.closest("button");
+    const isActive = document.querySelector(".rt-progress") !== null;
+    apply.disabled = isActive || Number(shown.dataset.elsewhere) - before + now === 0;
     const all = document.getElementById("rt-all");
     all.hidden = boxes.length === 0;
     all.checked = now === boxes.length && now > 0;
