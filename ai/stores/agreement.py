@@ -1,6 +1,6 @@
 """How far reviewers agree, and what a sample says about all.
 
-Percent agreement; Cohen's κ for two raters (J. Cohen, "A coefficient of agreement for nominal scales", 1960); Krippendorff's α
+Percent agreement; Cohen's κ for two raters (J. Cohen, "A coefficient of agreement for nominal scales", 1960); Krippendorff's alpha
 for any number of raters with gaps (K. Krippendorff, "Computing Krippendorff's Alpha-Reliability", 2011); the Wilson score
 interval for a rate (E. B. Wilson, 1927). Values are plain: a rating is anything hashable, and for `interval` a number.
 """
@@ -47,7 +47,7 @@ def cohen_kappa(pairs: Sequence[tuple[Rating, Rating]]) -> float | None:
 
 
 def krippendorff_alpha(units: Iterable[Ratings], *, level: str = "nominal") -> float | None:
-    """Krippendorff's α over all raters; units with fewer than two ratings say nothing. None where it is undefined.
+    """Krippendorff's alpha over all raters; units with fewer than two ratings say nothing. None where it is undefined.
 
     Args:
         level: `nominal` (ratings are equal or not), or `interval` (numbers, whose distance counts).

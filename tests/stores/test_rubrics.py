@@ -104,7 +104,7 @@ class TestAnswers:
         assert refused.value.param == name
 
     def test_may_not_leave_out_what_is_required(self, rubric: Rubric) -> None:
-        with pytest.raises(InvalidInput, match="“The tone.” needs an answer") as refused:
+        with pytest.raises(InvalidInput, match=r"“The tone\?” needs an answer") as refused:
             rubric.answers({"helpful": True, "score": 7})
 
         assert refused.value.param == "tone"
