@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import models
 from django.db.models import F, Q
 
+from ai.models import bulk
 from ai.models.base import TenantManager, TenantRecord
 
 #: How long whoever sends to a remote thread keeps others from doing so.
@@ -119,7 +120,8 @@ class SyncedMessageManager(TenantManager):
 
     def add(self, rows: Iterable[SyncedMessage]) -> None:
         """Remember messages, the oldest first."""
-        self.bulk_create(list(rows), batch_size=500)
+        if new := list(rows):
+            bulk.insert_objects(SyncedMessage, new)
 
     def sent(self, row_id: int, *, external_id: str, remote_digest: str, local_digest: str) -> None:
         """The remote has the message that was being sent."""

@@ -79,7 +79,7 @@ def _add(
             said, thread=thread, sequence=first + number, at=each.created or at, external_id=each.id
         )
         rows.append(row)
-    Message.objects.insert(rows)
+    Message.objects.insert_many(rows)
     SyncedMessage.objects.add(_synced(thread, row, each) for row, each in zip(rows, messages, strict=True))
     values: dict[str, Any] = {"last_sequence": thread.last_sequence + len(rows)}
     latest = max((each.created for each in messages if each.created), default=at)
