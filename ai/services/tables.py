@@ -19,7 +19,7 @@ from typing import Any
 from uuid import UUID
 
 from ai.exceptions import InvalidInput
-from ai.stores.serialization import clean_text
+from ai.stores.serialization import clean_text, to_serializable
 
 #: What a spreadsheet takes for the beginning of a formula, and the guard itself.
 GUARDED = frozenset("=+-@\t\r'")
@@ -44,6 +44,11 @@ def dumps(value: Any) -> str:
     return text if text == clean_text(text) else json.dumps(value)
 
 
+def _json(text: str) -> Any:
+    """JSON as every database can keep it."""
+    return to_serializable({"value": json.loads(text)})["value"]
+
+
 def _time(text: str) -> datetime:
     found = datetime.fromisoformat(text)
     return found if found.tzinfo else found.replace(tzinfo=UTC)
@@ -66,7 +71,7 @@ class Kind:
 
 
 TEXT = Kind("text", str, clean_text)
-JSON = Kind("JSON", dumps, json.loads)
+JSON = Kind("JSON", dumps, _json)
 TIME = Kind("time", lambda at: at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z", _time)
 KEY = Kind("id", str, UUID)
 INTEGER = Kind("whole number", str, int)
@@ -260,6 +265,20 @@ FEEDBACK = Table(
         Column("state"),
         Column("history", JSON),
         Column("given_at", TIME),
+        _TENANT,
+        *_TIMES,
+    ),
+)
+ASSISTANTS = Table(
+    "assistants",
+    (
+        Column("id", KEY),
+        _null("name"),
+        _null("description"),
+        Column("model"),
+        Column("instructions"),
+        *(Column(name, JSON) for name in ("tools", "tool_resources", "settings", "metadata")),
+        _null("external_id"),
         _TENANT,
         *_TIMES,
     ),
