@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db import IntegrityError, models, transaction
-from django.db.models import Count, Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from ai import dispatch, ids
@@ -17,12 +17,12 @@ from ai.models.base import Record
 from ai.models.search import SearchDocument
 from ai.models.sync_states import SyncState
 from ai.models.thread_tags import ThreadTag
+from ai.models.titles import NAME_CHARACTERS, TitleWriter
 from ai.stores.base import BaseThreadStore
 from ai.stores.content import text_of
 from ai.stores.serialization import clean_text, to_serializable, value_of
 from ai.tenancy import TenantModelManagerMixin
 
-NAME_CHARACTERS = 700
 FIRST_NAME_CHARACTERS = 50
 NEW_NAME = "New Chat"
 
@@ -40,7 +40,9 @@ class ThreadQuerySet(models.QuerySet["ChatThread"]):
         return self.filter(Exists(ThreadTag._base_manager.filter(thread_id=OuterRef("pk"), tag=tag)))
 
 
-class ThreadManager(TenantModelManagerMixin, models.Manager.from_queryset(ThreadQuerySet), BaseThreadStore):  # type: ignore[misc]
+class ThreadManager(  # type: ignore[misc]
+    TitleWriter, TenantModelManagerMixin, models.Manager.from_queryset(ThreadQuerySet), BaseThreadStore
+):
     """The store of threads, and the only writer of `ai_thread`."""
 
     def trim_message(self, message: str) -> str:
@@ -177,65 +179,6 @@ class ThreadManager(TenantModelManagerMixin, models.Manager.from_queryset(Thread
             self.filter(pk__in=keys).delete()
         return len(keys)
 
-    def rename(self, thread_id: UUID, *, name: str, at: datetime, lock: bool = False) -> ChatThread:
-        """Give the thread a title, at most 700 characters; `lock` keeps rules and models from changing it."""
-        title = " ".join(clean_text(name).split())[:NAME_CHARACTERS]
-        values: dict[str, Any] = {"title_locked": True} if lock else {}
-        with transaction.atomic():
-            if not self.filter(pk=thread_id).update(name=title, modified=at, **values):
-                raise NotFound(f"No thread found with id '{thread_id}'.")
-            thread: ChatThread = self.get(pk=thread_id)
-            SearchDocument.objects.retitle(thread_id=thread_id, tenant_id=thread.tenant_id, title=title)
-        return thread
-
-    def lock_title(self, thread_id: UUID, *, locked: bool, at: datetime) -> bool:
-        """Keep rules and models from changing the title, or let them again; False when it was so already."""
-        changed = self.filter(pk=thread_id, title_locked=not locked).update(title_locked=locked, modified=at)
-        return bool(changed)
-
-    def known_tags(self, tenant_id: UUID | None, *, most: int) -> list[str]:
-        """The tags that the tenant's threads carry, the most used first."""
-        rows = ThreadTag._base_manager.filter(tenant_id=tenant_id).values("tag").annotate(count=Count("pk"))
-        return list(rows.order_by("-count", "tag").values_list("tag", flat=True)[:most])
-
-    def retitle(self, thread_id: UUID, *, name: str | None, tags: list[str], at: datetime) -> ChatThread | None:
-        """Set the title and tags that were found for a thread, and note it in `data["tagged"]`; None when it is gone."""
-        with transaction.atomic():
-            thread = self.locked(thread_id)
-            if thread is None:
-                return None
-            thread.name = None if name is None else " ".join(clean_text(name).split())[:NAME_CHARACTERS]
-            thread.tags, thread.data = tags, {**(thread.data or {}), "tagged": True}
-            self.filter(pk=thread.pk).update(name=thread.name, tags=tags, data=thread.data, modified=at)
-            ThreadTag.write([thread])
-            SearchDocument.objects.retitle(thread_id=thread.pk, tenant_id=thread.tenant_id, title=thread.name or "")
-        return thread
-
-    def swap_title(
-        self,
-        thread_id: UUID,
-        *,
-        old: str | None,
-        new: str | None,
-        at: datetime,
-        add: Iterable[str] = (),
-        remove: Iterable[str] = (),
-    ) -> str:
-        """Give a thread that is still called `old` the title `new`, and other tags.
-
-        "done", or why nothing was changed: it is "gone", its title is "locked", or somebody has "changed" it.
-        """
-        with transaction.atomic():
-            thread = self.locked(thread_id)
-            if thread is None:
-                return "gone"
-            if thread.title_locked or thread.name != old:
-                return "locked" if thread.title_locked else "changed"
-            dropped = set(remove)
-            tags = [*(tag for tag in map(str, thread.tags or []) if tag not in dropped), *add]
-            self.retitle(thread.pk, name=new, tags=list(dict.fromkeys(tags)), at=at)
-        return "done"
-
     def reserve(self, thread_id: UUID, *, count: int, at: datetime) -> int:
         """Make room for `count` messages at the end; the first one's sequence number.
 
@@ -274,16 +217,8 @@ class ThreadManager(TenantModelManagerMixin, models.Manager.from_queryset(Thread
         return bool(changed)
 
     def set_remote(self, thread_id: UUID, *, external_id: str, at: datetime) -> None:
-        """Give the thread another remote side; the id of the old one stays in `data`."""
-        with transaction.atomic():
-            thread = self.locked(thread_id)
-            if thread is None:
-                return
-            data = dict(thread.data or {})
-            if thread.external_id:
-                data["former_external_ids"] = [*(data.get("former_external_ids") or []), thread.external_id]
-            values = {"external_id": external_id, "sync_state": SyncState.CHANGED, "data": data}
-            self.filter(pk=thread_id).update(modified=at, **values)
+        """Give the thread another remote side, with which it is not in step yet."""
+        self.filter(pk=thread_id).update(external_id=external_id, sync_state=SyncState.CHANGED, modified=at)
 
     def note_model(self, thread_id: UUID | str, *, model: str, at: datetime) -> None:
         """Remember which model answered last."""

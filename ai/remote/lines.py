@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from ai.exceptions import AIError, Misconfigured, RemoteError, RemoteMissing, RemoteRefused
-from ai.llm import guard, transports
+from ai.llm import guard
 from ai.remote import gates
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ class Line:
         """The official client; made in the event loop that uses it."""
         if self._client is None:
             from openai import AsyncOpenAI
+
+            from ai.llm import transports
 
             given = self._address
             azure = {"api-key": given.api_key} if given.api_version else {}

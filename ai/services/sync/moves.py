@@ -86,6 +86,9 @@ def _move(item: JobItem, external_id: str, connection_id: UUID, *, at: datetime)
     ThreadSync.objects.keep(
         thread, at=at, connection_id=connection_id, cursor="", is_read=False, files={}, history=history, last_error=""
     )
+    if thread.external_id:
+        former = [*((thread.data or {}).get("former_external_ids") or []), thread.external_id]
+        ChatThread.objects.change_data(thread.pk, at=at, former_external_ids=former)
     ChatThread.objects.set_remote(thread.pk, external_id=external_id, at=at)
     item.data = {**item.data, "moved_from": thread.external_id, "moved_to": external_id}
     JobItem.objects.change(item, status=item.status, data=item.data, at=at)
