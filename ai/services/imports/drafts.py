@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 Json = dict[str, Any]
 
@@ -47,7 +48,8 @@ class MessageDraft:
 
     Its key comes from `id`; `external_id` is what the dump calls it, and may be the same. One that `belongs_to_step` is a
     call or a result, which the dump has in that step; `calls_of` names the step whose calls are in a message of the dump's
-    own. `data` is what is known about the message and was not said.
+    own. `data` is what is known about the message and was not said. With a `key` it was a row of such a console as this one, and keeps that key, and
+    in a thread without messages its number in `sequence`; `values` are columns that are as they were there.
     """
 
     id: str
@@ -59,11 +61,14 @@ class MessageDraft:
     calls_of: str = ""
     external_id: str | None = None
     data: Json | None = None
+    key: UUID | None = None
+    sequence: int | None = None
+    values: Json = field(default_factory=dict)
 
     @property
     def is_unnamed(self) -> bool:
         """Whether nobody but us has an id for it."""
-        return self.external_id is None and not self.belongs_to_step
+        return self.external_id is None and self.key is None and not self.belongs_to_step
 
 
 @dataclass(slots=True)
@@ -94,6 +99,7 @@ class ThreadDraft:
 
     Its key comes from `id`; `external_id` is what the dump calls it. One that `is_implied` is only named by its messages
     and runs: nothing is known of the thread itself. `forked_from` is the id of the thread whose other branch it is.
+    With a `key` it was a row of such a console as this one, and keeps that key; `values` are columns that are as they were.
     """
 
     id: str
@@ -108,6 +114,8 @@ class ThreadDraft:
     tags: list[str] | None = None
     model: str = ""
     last_at: datetime | None = None
+    key: UUID | None = None
+    values: Json = field(default_factory=dict)
     messages: list[MessageDraft] = field(default_factory=list)
     runs: list[RunDraft] = field(default_factory=list)
     steps: list[StepDraft] = field(default_factory=list)
@@ -128,6 +136,7 @@ class FeedbackDraft:
     message_id: str | None = None
     message_index: int | None = None
     user_id: str = ""
+    key: UUID | None = None
 
 
 Part = MessageDraft | RunDraft | StepDraft

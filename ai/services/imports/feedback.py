@@ -21,7 +21,7 @@ def write(drafts: Sequence[FeedbackDraft], *, keys: Keys, dry_run: bool = False)
     """Write what is new of the drafts; a person's feedback on a message that has some from them already stays."""
     threads = _threads(drafts, keys)
     messages = _by_name(drafts, threads) | _by_number(drafts, threads) | _by_key(drafts, threads, keys)
-    wanted = {draft.id: keys.of(f"feedback/{draft.id}") for draft in drafts}
+    wanted = {draft.id: draft.key or keys.of(f"feedback/{draft.id}") for draft in drafts}
     here = set(Feedback.objects.filter(pk__in=wanted.values()).values_list("pk", flat=True))
     pairs = Feedback.objects.filter(message_id__in={row.pk for row in messages.values()})
     taken = set(pairs.values_list("message_id", "user_id"))
@@ -51,10 +51,7 @@ def _row(draft: FeedbackDraft, message: Message, key: UUID) -> Feedback:
         thread_id=UUID(str(message.thread_id)),
         message_id=message.pk,
         user_id=draft.user_id,
-        given_at=draft.at,
-        created=draft.at,
-        modified=draft.at,
-        **draft.values,
+        **{"given_at": draft.at, "created": draft.at, "modified": draft.at, **draft.values},
     )
 
 
@@ -88,14 +85,16 @@ def _sources(texts: dict[UUID, str]) -> list[str]:
 
 
 def _by_key(drafts: Sequence[FeedbackDraft], threads: dict[str, list[UUID]], keys: Keys) -> Found:
-    """The messages that have the names because an import gave them."""
+    """The messages that have the names because an import gave them, or because they were made here."""
     named = {
-        keys.of(f"{draft.thread_id}/{draft.message_id}"): _reference(draft)
+        key: _reference(draft)
         for draft in drafts
         if draft.message_id is not None and draft.thread_id in threads
+        for key in keys.candidates(f"{draft.thread_id}/{draft.message_id}")
     }
-    rows = Message._base_manager.filter(pk__in=list(named), tenant_id=keys.tenant_id)
-    return {named[row.pk]: row for row in rows.only(*_COLUMNS)}
+    rows = Message._base_manager.filter(pk__in=list(named), tenant_id=keys.tenant_id).only(*_COLUMNS)
+    mine = ((named[row.pk], row) for row in rows)
+    return {reference: row for reference, row in mine if row.thread_id == str(threads[reference[0]][0])}
 
 
 def _by_name(drafts: Sequence[FeedbackDraft], threads: dict[str, list[UUID]]) -> Found:

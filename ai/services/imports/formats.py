@@ -17,6 +17,7 @@ from ai.services.imports import (
     librechat,
     openwebui,
     sharegpt,
+    sheets,
 )
 from ai.services.imports.drafts import Draft
 from ai.services.imports.reports import Report
@@ -60,6 +61,19 @@ _TRACES: Mapping = (
 FORMATS: dict[str, Format] = {
     found.name: found
     for found in (
+        Format(
+            "csv",
+            "CSV",
+            "Threads, messages or feedback, as this console exports them, or with the columns that matter.",
+            sheets.recognises,
+            sheets.read,
+            (
+                ("id, title, tags, user_id, model, created", "threads: the same"),
+                ("thread_id, role, content or message, created", "messages: the same"),
+                ("thread_id, message_id or message_index, rating, score, label, comment", "feedback: the same"),
+                ("other columns", "left out"),
+            ),
+        ),
         Format(
             "chatgpt",
             "ChatGPT data export",

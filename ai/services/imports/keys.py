@@ -49,12 +49,12 @@ class Keys:
         self._assistants: dict[str, UUID] = {}
         self._adopted = lru_cache(ADOPTED)(lambda text: ids.adopted(tenant_id, text))
 
-    def of(self, text: str, here: Here | None = None) -> UUID:
-        """The key: that of the row that is here, or the one that the id gives."""
-        return here.key if here else self._adopted(text)
+    def of(self, text: str, here: Here | None = None, *, own: UUID | None = None) -> UUID:
+        """The key: that of the row that is here, the one that it is to keep, or the one that the id gives."""
+        return here.key if here else own or self._adopted(text)
 
-    def _candidates(self, text: str) -> list[UUID]:
-        """What `ai.ids.keys` gives, for dumps in which few ids are UUIDs.
+    def candidates(self, text: str) -> list[UUID]:
+        """The keys that an id can stand for: what `ai.ids.keys` gives, for dumps in which few ids are UUIDs.
 
         What stands behind a slash is called so within its thread alone; it may be a row made here.
         """
@@ -114,13 +114,13 @@ class Keys:
         return found
 
     def _may_know(self, texts: Iterable[str]) -> bool:
-        keys = {key for text in texts for key in self._candidates(text)}
+        keys = {key for text in texts for key in self.candidates(text)}
         if not all(ids.may_be_adopted(key) for key in keys):
             return True
         return any(ForeignId.objects.filter(pk__in=chunk).exists() for chunk in _chunks(keys))
 
     def _here(self, model: type[Any], texts: Iterable[str], *, owner: str = "pk") -> dict[str, Here]:
-        named = {key: text for text in texts for key in self._candidates(text)}
+        named = {key: text for text in texts for key in self.candidates(text)}
         rows = (model.objects.filter(pk__in=chunk).values_list("pk", owner) for chunk in _chunks(named))
         return {named[key]: Here(key, str(whose)) for found in rows for key, whose in found}
 

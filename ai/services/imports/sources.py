@@ -18,7 +18,7 @@ from typing import Any
 from ai.exceptions import InvalidInput, NotFound
 from ai.services.imports import values
 from ai.services.imports.drafts import Refusal, Refuse
-from ai.services.imports.values import BUFFER, DOCUMENTS, LINES, Document, said
+from ai.services.imports.values import BUFFER, DOCUMENTS, LINES, TABLES, Document, said
 from ai.stores.serialization import clean_text
 
 #: A document is read whole, and so is a line or an item. A compressed file may hold far more than its size says.
@@ -154,12 +154,12 @@ class _Unpacked(io.RawIOBase):
 def _is_readable(name: str) -> bool:
     path = PurePosixPath(name)
     hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts if part not in {".", ".."})
-    return not hidden and path.suffix.lower() in (*DOCUMENTS, *LINES, ".gz")
+    return not hidden and path.suffix.lower() in (*DOCUMENTS, *LINES, *TABLES, ".gz")
 
 
 def _insist(name: str, readable: list[Any]) -> None:
     if not readable:
-        raise InvalidInput(f"There is nothing to import in “{name}”: no file ending in .json, .jsonl or .gz.")
+        raise InvalidInput(f"There is nothing to import in “{name}”: no file ending in .json, .jsonl, .csv or .gz.")
     if len(readable) > MOST_ENTRIES:
         raise InvalidInput(f"“{name}” holds more than {MOST_ENTRIES:,} files.")
 

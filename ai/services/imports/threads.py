@@ -63,7 +63,7 @@ class _Writer:
     def __init__(self, draft: ThreadDraft, keys: Keys, known: Known, here: Mapping[UUID, ChatThread]) -> None:
         self.draft, self.keys, self.known = draft, keys, known
         self.outcome = Outcome()
-        self.key = keys.of(draft.id, known.threads.get(draft.id))
+        self.key = keys.of(draft.id, known.threads.get(draft.id), own=draft.key)
         self.thread = here.get(self.key)
         self._count("thread", is_new=self.thread is None)
         self.runs = [run for run in draft.runs if self._is_new("run", run, known.runs.get(run.id), str(self.key))]
@@ -116,7 +116,7 @@ class _Writer:
         return self.keys.of(run_id, self.known.runs.get(run_id))
 
     def _message_key(self, message: MessageDraft) -> UUID:
-        return self.keys.of(message.id, self.known.messages.get(message.id))
+        return self.keys.of(message.id, self.known.messages.get(message.id), own=message.key)
 
     # -- Rows
 
@@ -126,7 +126,7 @@ class _Writer:
         if self.thread and not (fresh or self.runs or self.steps or self._lacks_data()):
             return
         standing = self._standing()
-        found = places.find(standing, [(self._message_key(m), m.at) for m in self.messages])
+        found = self._places(standing, fresh)
         histories = self._histories(standing, fresh, found) if self.runs or self.thread else Histories(())
         rows.ids += self._adopted(fresh)
         if self.thread is None:
@@ -139,6 +139,13 @@ class _Writer:
         rows.runs += [self._run_row(run, histories) for run in self.runs]
         rows.steps += self._step_rows()
 
+    def _places(self, standing: list[Standing], fresh: list[MessageDraft]) -> places.Places:
+        """The numbers of the messages: where the thread has none yet, those that they bring."""
+        own = {self._message_key(m): m.sequence for m in fresh if m.sequence is not None}
+        if not standing and fresh and len(set(own.values())) == len(fresh):
+            return places.Places(new=own, last=max(own.values()))
+        return places.find(standing, [(self._message_key(m), m.at) for m in self.messages])
+
     def _standing(self) -> list[Standing]:
         if self.thread is None:
             return []
@@ -150,7 +157,7 @@ class _Writer:
         """The ids of new rows, and those that they name."""
         runs = [run.id for run in self.runs] + [m.run_id for m in fresh if m.run_id and m.run_id not in self.known.runs]
         texts = [*runs, *(step.id for step in self.steps), *(m.id for m in fresh if m.id == m.external_id)]
-        texts += [] if self.thread else [self.draft.id]
+        texts += [] if self.thread or self.draft.key else [self.draft.id]
         return texts + self.keys.adopted_assistants(run.assistant_id for run in self.runs if run.assistant_id)
 
     def _message_row(self, draft: MessageDraft, thread: ChatThread, sequence: int) -> Message:
@@ -163,6 +170,8 @@ class _Writer:
             external_id=draft.external_id,
         )
         row.id, row.data = self._message_key(draft), draft.data
+        for name, value in draft.values.items():
+            setattr(row, name, value)
         return row
 
     def _add_calls(self) -> None:
@@ -230,24 +239,25 @@ class _Writer:
 
     def _new_thread(self, source: str, fresh: list[MessageDraft], last: int) -> ChatThread:
         opening, latest = self._opening(), self._latest(fresh)
-        return ChatThread(
-            id=self.key,
-            tenant_id=self.keys.tenant_id,
-            name=self._title(opening),
-            tags=self.draft.tags or titles.tags_for(opening, None),
-            external_id=self.draft.external_id,
-            user_id=self.draft.user_id,
-            forked_from=self._forked_from(),
-            data=self.draft.data,
-            source=source,
-            model=self._model(),
-            message_count=len(fresh),
-            last_sequence=last,
-            created=self.draft.at,
-            modified=latest,
-            last_activity_at=latest,
-            has_files=_has_files(fresh),
-        )
+        values = {
+            "id": self.key,
+            "tenant_id": self.keys.tenant_id,
+            "name": self._title(opening),
+            "tags": self.draft.tags or titles.tags_for(opening, None),
+            "external_id": self.draft.external_id,
+            "user_id": self.draft.user_id,
+            "forked_from": self._forked_from(),
+            "data": self.draft.data,
+            "source": source,
+            "model": self._model(),
+            "message_count": len(fresh),
+            "last_sequence": last,
+            "created": self.draft.at,
+            "modified": latest,
+            "last_activity_at": latest,
+            "has_files": _has_files(fresh),
+        }
+        return ChatThread(**{**values, **self.draft.values})
 
     def _grow(self, thread: ChatThread, fresh: list[MessageDraft], found: places.Places, histories: Histories) -> None:
         latest = self._latest(fresh)

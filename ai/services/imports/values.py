@@ -1,4 +1,4 @@
-"""JSON values in one file: a document, the items of an array, or one value a line.
+"""Values in one file: a JSON document, the items of an array, one value a line, or the rows of a table.
 
 Lines and items are read one at a time, so that memory does not grow with the file. What cannot be read is refused with
 its place, and the rest goes on.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Any
 
-from ai.services.imports import arrays
+from ai.services.imports import arrays, cells
 from ai.services.imports.drafts import Refusal, Refuse
 from ai.stores.serialization import clean_text
 
@@ -22,13 +22,14 @@ BUFFER = 64 * 1024
 
 DOCUMENTS = (".json",)
 LINES = (".jsonl", ".ndjson")
+TABLES = (".csv", ".tsv")
 
 _BYTE_ORDER = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A JSON value, where it stands (a file's name, with the number of the line or item), and the file's name alone."""
+    """A JSON value or a table's row, where it stands (a file's name, with the number of the line or item), and the file's name alone."""
 
     place: str
     value: Any
@@ -63,6 +64,9 @@ def values(file: File) -> Iterator[Document]:
     """Everything in a file whose stream can `peek`."""
     if file.suffix in LINES:
         yield from _lines(file)
+        return
+    if file.suffix in TABLES or (file.suffix not in DOCUMENTS and cells.is_table(file.stream.peek(BUFFER))):
+        yield from _rows(file)
         return
     head = _beginning(file.stream)
     if head.startswith("["):
@@ -117,6 +121,18 @@ def _items(file: File) -> Iterator[Document]:
                 file.refuse(Refusal("object", place, item.reason))
     finally:
         text.detach()
+
+
+# -- A table
+
+
+def _rows(file: File) -> Iterator[Document]:
+    for number, row in enumerate(cells.rows(file.stream, file.stream.peek(BUFFER)), start=2):
+        place = f"{file.name}, row {number}"
+        if isinstance(row, cells.Row):
+            yield file.document(place, row)
+        else:
+            file.refuse(Refusal("object", place, str(row)))
 
 
 # -- A document
