@@ -40,9 +40,10 @@ class ThreadQuerySet(models.QuerySet["ChatThread"]):
         return self.filter(Exists(ThreadTag._base_manager.filter(thread_id=OuterRef("pk"), tag=tag)))
 
 
-class ThreadManager(  # type: ignore[misc]
-    TitleWriter, TenantModelManagerMixin, models.Manager.from_queryset(ThreadQuerySet), BaseThreadStore
-):
+_Manager = models.Manager.from_queryset(ThreadQuerySet)
+
+
+class ThreadManager(TitleWriter, TenantModelManagerMixin, _Manager, BaseThreadStore):  # type: ignore[type-arg]
     """The store of threads, and the only writer of `ai_thread`."""
 
     def trim_message(self, message: str) -> str:
