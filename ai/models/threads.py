@@ -40,10 +40,12 @@ class ThreadQuerySet(models.QuerySet["ChatThread"]):
         return self.filter(Exists(ThreadTag._base_manager.filter(thread_id=OuterRef("pk"), tag=tag)))
 
 
-_Manager = models.Manager.from_queryset(ThreadQuerySet)
-
-
-class ThreadManager(TitleWriter, TenantModelManagerMixin, _Manager, BaseThreadStore):  # type: ignore[type-arg]
+class ThreadManager(
+    TitleWriter,
+    TenantModelManagerMixin,
+    models.Manager.from_queryset(ThreadQuerySet),  # type: ignore[misc]
+    BaseThreadStore,
+):
     """The store of threads, and the only writer of `ai_thread`."""
 
     def trim_message(self, message: str) -> str:
