@@ -136,9 +136,9 @@ class TestRefusals:
             move(theirs, thread)
 
     def test_threads_that_have_no_remote_side(self, tenant: Tenant, connection: RemoteConnection) -> None:
-        with pytest.raises(NotFound, match="Move one"):
+        with pytest.raises(InvalidInput, match="Move one"):
             sync(factories.thread(tenant))
-        with pytest.raises(NotFound, match="Move one"):
+        with pytest.raises(InvalidInput, match="Move one"):
             sync(factories.thread(tenant, external_id="5f0d9a3c-chat", source="chatgpt"))
 
 

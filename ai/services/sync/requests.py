@@ -50,8 +50,9 @@ def request(
 
     Raises:
         Forbidden.
-        NotFound: none of the threads exists for `by` and has a remote side, or there is no such connection.
-        InvalidInput: there are more than 100,000, or they are of several tenants and `by` does not see all tenants.
+        NotFound: there is no such connection.
+        InvalidInput: none of the threads exists for `by` and has a remote side, there are more than 100,000, or they are
+            of several tenants and `by` does not see all tenants.
     """
     permissions.require(by, "ai.sync_chatthread")
     if direction not in DIRECTIONS:
@@ -62,7 +63,7 @@ def request(
         raise InvalidInput(f"Choose at most {MOST_THREADS:,} threads at a time.")
     linked = [thread for thread in threads if kind_of(thread.external_id, thread.source)]
     if not linked:
-        raise NotFound("None of these threads has a remote side. Move one to a connection to give it one.")
+        raise InvalidInput("None of these threads has a remote side. Move one to a connection to give it one.")
     options = {"direction": direction, "whole": whole, "connection": str(connection_id) if connection_id else ""}
     title = f"{WORDS[direction]} {_counted(len(linked))}"
     return queue(linked, title=title, options=options, by=by, at=at, key=key, selection=selection.describe())

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import transaction
 
 from ai import conf, tenancy
-from ai.exceptions import NotFound
+from ai.exceptions import InvalidInput
 from ai.models import Job
 from ai.models.jobs import OPEN
 from ai.services import actors
@@ -33,5 +33,5 @@ def run(*, at: datetime) -> Job | None:
                 at=at,
                 key=key,
             )
-        except NotFound:  # no thread has a remote side
+        except InvalidInput:  # no thread has a remote side
             return None
