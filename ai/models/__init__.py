@@ -13,6 +13,8 @@ from ai.models.jobs import Job, JobItem
 from ai.models.language_models import LanguageModel
 from ai.models.messages import Message
 from ai.models.model_routes import ModelRoute
+from ai.models.review_items import ReviewItem, ReviewPass, ReviewSlot
+from ai.models.reviews import ReviewQueue, ReviewRubric, ReviewVerdict
 from ai.models.run_steps import RunStep
 from ai.models.runs import Run
 from ai.models.search import SearchDocument
@@ -39,6 +41,12 @@ __all__ = [
     "Message",
     "ModelRoute",
     "RemoteConnection",
+    "ReviewItem",
+    "ReviewPass",
+    "ReviewQueue",
+    "ReviewRubric",
+    "ReviewSlot",
+    "ReviewVerdict",
     "Run",
     "RunStep",
     "SearchDocument",

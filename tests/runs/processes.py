@@ -25,7 +25,7 @@ class Process:
 
     def __init__(self, home: Path, *command: str, **environment: str) -> None:
         self._command = [sys.executable, "-m", *command]
-        self._environment = {**os.environ, **_settings(home), **environment}
+        self._environment = {**os.environ, **environment_of(home), **environment}
         self._log = (home / f"{command[0]}.log").open("ab")
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -67,7 +67,8 @@ def web(home: Path, **environment: str) -> Iterator[tuple[Process, str]]:
         made.close()
 
 
-def _settings(home: Path) -> Mapping[str, str]:
+def environment_of(home: Path) -> Mapping[str, str]:
+    """What a process needs to work on the test's database."""
     return {
         "CONSOLE_HOME": str(home),
         "CELERY_BROKER_URL": os.environ.get("TEST_BROKER_URL", ""),

@@ -1,0 +1,162 @@
+"""What comes of a queue: how far it is, who does how much, how far reviewers agree, and the rates that a sample gives."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import combinations
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, Max, Q
+
+from ai.models import ReviewItem, ReviewRubric, ReviewSlot, ReviewVerdict
+from ai.services.reviews import queues
+from ai.stores import agreement
+from ai.stores.agreement import Rate
+from ai.stores.rubrics import TEXTS, Question, QuestionType
+
+CHUNK = 2_000
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a queue is, in reviews and in items by their state."""
+
+    reviews: int
+    answered: int
+    reserved: int
+    items: dict[str, int]
+
+    @property
+    def percent(self) -> int:
+        """Of the reviews."""
+        return self.answered * 100 // self.reviews if self.reviews else 0
+
+
+def progress(*, queue_id: UUID, at: datetime) -> Progress:
+    """How far the queue is: two queries."""
+    slots = ReviewSlot.objects.filter(queue_id=queue_id)
+    answered = Q(submitted_at__isnull=False)
+    counts = slots.aggregate(
+        reviews=Count("pk"),
+        answered=Count("pk", filter=answered),
+        reserved=Count("pk", filter=~answered & Q(reserved_until__gte=at)),
+    )
+    rows = ReviewItem.objects.filter(queue_id=queue_id).order_by().values_list("state").annotate(count=Count("pk"))
+    return Progress(**counts, items=dict(rows))
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What one reviewer has done."""
+
+    reviewer: str
+    answered: int
+    last_hour: int
+    latest: datetime | None
+
+
+def paces(*, queue_id: UUID, at: datetime) -> list[Pace]:
+    """Who has done how much, the busiest first: one query. It says nothing about what they answered."""
+    rows = ReviewSlot.objects.filter(queue_id=queue_id, submitted_at__isnull=False).order_by().values("reviewer")
+    found = rows.annotate(
+        answered=Count("pk"),
+        last_hour=Count("pk", filter=Q(submitted_at__gte=at - timedelta(hours=1))),
+        latest=Max("submitted_at"),
+    )
+    return [Pace(**row) for row in found.order_by("-answered", "reviewer")]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far reviewers agree on one question; None where that is undefined."""
+
+    question: Question
+    percent: float | None
+    alpha: float | None
+    kappas: dict[tuple[str, str], float | None]
+    """Cohen's kappa of each pair of reviewers who share items."""
+
+
+def agreements(*, queue_id: UUID) -> list[Agreement]:
+    """How far reviewers agree on each question that is not a text, by the newest version of the rubric alone.
+
+    Only items whose reviews are all there count, so that nothing is told of answers that others may still give.
+    """
+    queues.get(queue_id)
+    current = ReviewRubric.objects.current(queue_id)
+    compared = [question for question in current.rubric.questions if question.type not in TEXTS]
+    units = _units(queue_id, current.version)
+    return [_agreement(question, units) for question in compared]
+
+
+def _units(queue_id: UUID, version: int) -> list[dict[str, dict[str, Any]]]:
+    """Of each item that is complete: who answered what."""
+    complete = ReviewItem.objects.filter(queue_id=queue_id).exclude(state="open").values("pk")
+    rows = ReviewSlot.objects.filter(queue_id=queue_id, rubric_version=version, item_id__in=complete)
+    found: dict[UUID, dict[str, dict[str, Any]]] = defaultdict(dict)
+    for item_id, reviewer, answers in rows.values_list("item_id", "reviewer", "answers").iterator(CHUNK):
+        found[item_id][reviewer] = answers or {}
+    return list(found.values())
+
+
+def _agreement(question: Question, units: Iterable[dict[str, dict[str, Any]]]) -> Agreement:
+    ratings = [
+        {who: _plain(answers[question.id]) for who, answers in unit.items() if question.id in answers} for unit in units
+    ]
+    pairs: dict[tuple[str, str], list[tuple[Any, Any]]] = defaultdict(list)
+    for rated in ratings:
+        for one, other in combinations(sorted(rated), 2):
+            pairs[one, other].append((rated[one], rated[other]))
+    level = "interval" if question.type == QuestionType.NUMBER else "nominal"
+    return Agreement(
+        question,
+        percent=agreement.percent(ratings),
+        alpha=agreement.krippendorff_alpha(ratings, level=level),
+        kappas={pair: agreement.cohen_kappa(both) for pair, both in sorted(pairs.items())},
+    )
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True)
+class Finding:
+    """How often a question was answered so, among the items that have a verdict."""
+
+    question: Question
+    answer: str
+    rate: Rate
+
+
+def findings(*, queue_id: UUID) -> list[Finding]:
+    """The rates of the answers that count, each with its 95 % interval; of a sample, for all it was taken from."""
+    queue = queues.get(queue_id)
+    questions = ReviewRubric.objects.current(queue_id).rubric.questions
+    counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    totals: dict[str, int] = defaultdict(int)
+    verdicts = ReviewVerdict.objects.filter(queue_id=queue_id).values_list("answers", flat=True)
+    for answers in verdicts.iterator(CHUNK):
+        for name, value in (answers or {}).items():
+            totals[name] += 1
+            for each in value if isinstance(value, list) else [value]:
+                counts[name][_word(each)] += 1
+    found = []
+    for question in questions:
+        for answer in _possible(question):
+            rate = agreement.rate(counts[question.id][answer], totals[question.id], population=queue.population)
+            if rate is not None:
+                found.append(Finding(question, answer, rate))
+    return found
+
+
+def _possible(question: Question) -> list[str]:
+    return ["yes", "no"] if question.type == QuestionType.YES_NO else list(question.options)
+
+
+def _word(value: Any) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

@@ -1,0 +1,220 @@
+"""Making review queues, filling them, opening and closing them, changing what they ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from ai.exceptions import Conflict, InvalidInput, NotFound
+from ai.models import ChatThread, Message, ReviewItem, ReviewQueue, ReviewRubric, ReviewSlot, Run
+from ai.models.reviews import MOST_REVIEWS, QueueState, ReviewUnit
+from ai.services import actors, audit, permissions
+from ai.services.reviews import sampling
+from ai.services.selections import Selection
+from ai.stores.rubrics import Rubric
+from ai.stores.serialization import clean_text
+
+MOST_ITEMS = 10_000
+LONGEST_MINUTES = 24 * 60
+
+#: Which rows a unit is chosen from.
+NOUNS = {
+    ReviewUnit.THREAD: "threads",
+    ReviewUnit.MESSAGE: "messages",
+    ReviewUnit.RUN: "runs",
+    ReviewUnit.REPLAY: "runs",
+}
+
+
+def get(queue_id: UUID) -> ReviewQueue:
+    """The queue.
+
+    Raises:
+        NotFound: there is none in scope.
+    """
+    found: ReviewQueue | None = ReviewQueue.objects.filter(pk=queue_id).first()
+    if found is None:
+        raise NotFound("There is no such review queue.")
+    return found
+
+
+@transaction.atomic
+def make(
+    *,
+    name: str,
+    unit: str,
+    questions: Sequence[Any],
+    tenant_id: UUID,
+    by: Any,
+    at: datetime,
+    instructions: str = "",
+    reviews_per_item: int = 1,
+    reservation_minutes: int = 30,
+) -> ReviewQueue:
+    """A new, empty queue that is open.
+
+    Raises:
+        Forbidden.
+        InvalidInput: a value cannot be used; `param` names it.
+        Conflict: the tenant has a queue with this name.
+    """
+    permissions.require(by, "ai.add_reviewqueue")
+    title = " ".join(clean_text(name).split())
+    if not 0 < len(title) <= 200:
+        raise InvalidInput("Give the queue a name of at most 200 characters.", param="name")
+    if unit not in ReviewUnit.values:
+        raise InvalidInput(f"Choose what is reviewed: {', '.join(ReviewUnit.values)}.", param="unit")
+    if not 1 <= reviews_per_item <= MOST_REVIEWS:
+        raise InvalidInput(f"An item has between 1 and {MOST_REVIEWS} reviews.", param="reviews_per_item")
+    if not 1 <= reservation_minutes <= LONGEST_MINUTES:
+        raise InvalidInput("A reservation lasts between a minute and a day.", param="reservation_minutes")
+    rubric = Rubric.from_json(questions)
+    queue = ReviewQueue(
+        tenant_id=ReviewQueue.objects.tenant_for_new_row(tenant_id),
+        name=title,
+        unit=unit,
+        instructions=clean_text(instructions).strip(),
+        reviews_per_item=reviews_per_item,
+        reservation_minutes=reservation_minutes,
+        made_by=actors.name_of(by),
+    )
+    try:
+        with transaction.atomic():
+            ReviewQueue.objects.make(queue, rubric)
+    except IntegrityError:
+        raise Conflict(f"There is a queue “{title}” already; choose another name.", param="name") from None
+    audit.record("review_queue.added", target=queue, by=by, at=at, name=title)
+    return queue
+
+
+@transaction.atomic
+def fill(
+    *, queue_id: UUID, selection: Selection, by: Any, at: datetime, sample: int | None = None, seed: int = 1
+) -> int:
+    """Add what is selected, or a random sample of it, to the queue; how many items that were. What it has is passed over.
+
+    Raises:
+        Forbidden, NotFound.
+        InvalidInput: the selection is of other things than the queue's, of another tenant's, empty, or too big.
+        Conflict: the queue is closed.
+    """
+    permissions.require(by, "ai.change_reviewqueue")
+    queue = get(queue_id)
+    if queue.state == QueueState.CLOSED:
+        raise Conflict("The queue is closed; open it again first.")
+    noun = NOUNS[ReviewUnit(queue.unit)]
+    if selection.noun != noun:
+        raise InvalidInput(f"This queue is for {noun}, not for {selection.noun}.")
+    rows = selection.frozen(at=at).queryset().filter(tenant_id=queue.tenant_id).order_by("pk")
+    if queue.unit == ReviewUnit.REPLAY:
+        rows = rows.filter(replay_of_thread__isnull=False)
+    size = MOST_ITEMS + 1 if sample is None else min(sample, MOST_ITEMS)
+    keys, population = sampling.random(rows.values_list("pk", flat=True).iterator(), size=size, seed=seed)
+    if not keys:
+        raise InvalidInput(f"There are no such {noun} in the queue's tenant.")
+    if len(keys) > MOST_ITEMS:
+        raise InvalidInput(f"These are more than {MOST_ITEMS:,} {noun}; review a sample of them.")
+    added = _add(queue, keys)
+    if sample is not None:
+        source = {"selection": selection.describe(), "sample": sample, "seed": seed}
+        ReviewQueue.objects.filter(pk=queue.pk).update(source=source, population=population, modified=at)
+    audit.record("review_queue.filled", target=queue, by=by, at=at, items=added, selection=selection.describe())
+    return added
+
+
+def _add(queue: ReviewQueue, keys: Sequence[UUID]) -> int:
+    threads = _threads(queue, keys)
+    known = ReviewItem.objects.filter(queue_id=queue.pk)
+    last = known.order_by("-position").values_list("position", flat=True).first()
+    begin = 0 if last is None else last + 1
+    here = set(known.values_list("object_id", flat=True))
+    fresh = [key for key in keys if key in threads and key not in here]
+    items = [
+        ReviewItem(
+            tenant_id=queue.tenant_id, queue_id=queue.pk, object_id=key, thread_id=threads[key], position=position
+        )
+        for position, key in enumerate(fresh, start=begin)
+    ]
+    return ReviewItem.objects.add(items, slots=queue.reviews_per_item)
+
+
+def _threads(queue: ReviewQueue, keys: Sequence[UUID]) -> dict[UUID, UUID]:
+    """The thread that each thing is in."""
+    if queue.unit == ReviewUnit.THREAD:
+        return {key: key for key in keys}
+    model, column = (Message, "thread_id") if queue.unit == ReviewUnit.MESSAGE else (Run, "thread_id")
+    if queue.unit == ReviewUnit.REPLAY:
+        column = "replay_of_thread"
+    found: dict[UUID, UUID] = {}
+    for chunk in _chunks(keys):
+        rows = model._base_manager.filter(pk__in=chunk).values_list("pk", column)
+        found |= {key: UUID(str(thread)) for key, thread in rows if thread}
+    return found
+
+
+def _chunks(keys: Sequence[UUID], size: int = 1_000) -> Iterable[Sequence[UUID]]:
+    return (keys[start : start + size] for start in range(0, len(keys), size))
+
+
+@transaction.atomic
+def move(*, queue_id: UUID, state: str, by: Any, at: datetime) -> ReviewQueue:
+    """Open, pause or close the queue. Reservations stay; a queue that is not open gives out no new ones.
+
+    Raises:
+        Forbidden, NotFound.
+        InvalidInput: there is no such state.
+    """
+    permissions.require(by, "ai.change_reviewqueue")
+    if state not in QueueState.values:
+        raise InvalidInput(f"A queue is one of {', '.join(QueueState.values)}.", param="state")
+    queue = get(queue_id)
+    if ReviewQueue.objects.move(queue_id, state=state, at=at):
+        audit.record(f"review_queue.{state}", target=queue, by=by, at=at)
+    return get(queue_id)
+
+
+@transaction.atomic
+def ask(*, queue_id: UUID, questions: Sequence[Any], by: Any, at: datetime) -> ReviewRubric:
+    """Change what the queue asks. Once somebody has answered, that is a new version, and answers so far keep theirs.
+
+    Raises:
+        Forbidden, NotFound.
+        InvalidInput: these are no questions.
+        Conflict: somebody else changed them meanwhile.
+    """
+    permissions.require(by, "ai.change_reviewqueue")
+    queue, rubric = get(queue_id), Rubric.from_json(questions)
+    current = ReviewRubric.objects.current(queue_id)
+    if current.rubric == rubric:
+        return current
+    if not ReviewRubric.objects.change(current, rubric, at=at):
+        current = ReviewRubric.objects.write(queue, rubric, version=current.version + 1)
+    audit.record("review_queue.asked", target=queue, by=by, at=at, version=current.version)
+    return ReviewRubric.objects.current(queue_id)
+
+
+@transaction.atomic
+def assign(*, item_id: UUID, to: Any, by: Any, at: datetime) -> None:
+    """Keep a free review of an item for somebody, who need not take it.
+
+    Raises:
+        Forbidden, NotFound.
+        Conflict: none of its reviews is free.
+    """
+    permissions.require(by, "ai.change_reviewqueue")
+    item = ReviewItem.objects.filter(pk=item_id).first()
+    if item is None:
+        raise NotFound("There is no such item.")
+    if not ReviewSlot.objects.assign(item_id, actors.id_of(to), at=at):
+        raise Conflict("All reviews of this item are taken.")
+    audit.record("review_item.assigned", target=item, by=by, at=at, to=actors.name_of(to))
+
+
+def is_there(item: ReviewItem, unit: str) -> bool:
+    """Whether what an item is about has not been deleted meanwhile."""
+    model: Any = {ReviewUnit.THREAD: ChatThread, ReviewUnit.MESSAGE: Message}.get(ReviewUnit(unit), Run)
+    return bool(model.objects.filter(pk=item.object_id).exists())

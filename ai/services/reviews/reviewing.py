@@ -1,0 +1,214 @@
+"""One review after the other: reserve the next item, keep a draft, answer, pass over, put back, take back.
+
+Nobody learns what others answered before they have answered themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from ai.exceptions import Conflict, InvalidInput, NotFound
+from ai.models import ReviewItem, ReviewPass, ReviewQueue, ReviewRubric, ReviewSlot, ReviewVerdict
+from ai.models.review_items import ItemState
+from ai.models.reviews import AGREEMENT, QueueState
+from ai.services import actors, audit, permissions
+from ai.services.reviews import queues
+from ai.stores.rubrics import TEXTS, Rubric
+
+UNDO_DAYS = 30
+LOST = (
+    "Your reservation ran out and somebody else has taken this review. Your answers are still on your page: copy them."
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A reserved review: what it is about, what is asked, and what was drafted."""
+
+    slot: ReviewSlot
+    item: ReviewItem
+    queue: ReviewQueue
+    rubric: Rubric
+
+
+def next_task(*, queue_id: UUID, by: Any, at: datetime) -> Task | None:
+    """The review that `by` has reserved, or the next free one; None when nothing is left for them.
+
+    Raises:
+        Forbidden, NotFound.
+        Conflict: the queue is paused or closed.
+    """
+    permissions.require(by, "ai.review_reviewqueue")
+    queue = queues.get(queue_id)
+    if queue.state != QueueState.OPEN:
+        raise Conflict(f"The queue is {queue.state}: nothing can be reviewed until it is opened again.")
+    minutes = queue.reservation_minutes
+    while slot := ReviewSlot.objects.reserve(queue_id, actors.id_of(by), at=at, minutes=minutes):
+        task = _task(slot, queue)
+        if queues.is_there(task.item, queue.unit):
+            return task
+        ReviewItem.objects.drop(task.item.pk, at=at)
+    return None
+
+
+def _task(slot: ReviewSlot, queue: ReviewQueue) -> Task:
+    item = ReviewItem.objects.get(pk=slot.item_id)
+    return Task(slot, item, queue, ReviewRubric.objects.current(queue.pk).rubric)
+
+
+def _mine(slot_id: UUID, by: Any) -> ReviewSlot:
+    permissions.require(by, "ai.review_reviewqueue")
+    slot: ReviewSlot | None = ReviewSlot.objects.filter(pk=slot_id, reviewer=actors.id_of(by)).first()
+    if slot is None:
+        raise NotFound("You have no such review: its reservation ran out, or it was never yours.")
+    return slot
+
+
+def keep_draft(*, slot_id: UUID, answers: Mapping[str, Any], by: Any, at: datetime) -> datetime:
+    """Keep what was answered so far, and the reservation with it; until when that holds.
+
+    Raises:
+        Forbidden, NotFound, InvalidInput.
+        Conflict: the reservation ran out and somebody else took the review, or it is answered.
+    """
+    slot = _mine(slot_id, by)
+    queue = queues.get(slot.queue_id)
+    draft = ReviewRubric.objects.current(queue.pk).rubric.answers(answers, is_draft=True)
+    until = at + timedelta(minutes=queue.reservation_minutes)
+    if not ReviewSlot.objects.extend(slot, actors.id_of(by), draft=draft, until=until, at=at):
+        raise Conflict(LOST)
+    return until
+
+
+@transaction.atomic
+def submit(*, slot_id: UUID, answers: Mapping[str, Any], by: Any, at: datetime) -> ReviewItem:
+    """Answer. The last review of an item settles it: where all say the same, that is its verdict, else it is disputed.
+
+    Raises:
+        Forbidden, NotFound.
+        InvalidInput: an answer is missing or wrong; `param` is the question's id.
+        Conflict: the reservation ran out and somebody else took the review, or it is answered.
+    """
+    slot = _mine(slot_id, by)
+    version = ReviewRubric.objects.current(slot.queue_id).version
+    rubric = ReviewRubric.objects.freeze(slot.queue_id, version=version, at=at)
+    kept = rubric.answers(answers)
+    if not ReviewSlot.objects.submit(slot, actors.id_of(by), answers=kept, version=version, at=at):
+        raise Conflict(LOST)
+    item = ReviewItem.objects.locked(slot.item_id)
+    _settle(item, rubric, at=at)
+    audit.record("review.submitted", target=item, by=by, at=at, version=version)
+    return ReviewItem.objects.locked(slot.item_id)
+
+
+def _settle(item: ReviewItem, rubric: Rubric, *, at: datetime) -> None:
+    """Say where a locked item stands after an answer was given."""
+    answered = list(ReviewSlot.objects.answered(item.pk))
+    if item.state == ItemState.DECIDED or ReviewSlot.objects.filter(item_id=item.pk).count() > len(answered):
+        return
+    if agree(rubric, answered):
+        ReviewVerdict.objects.give(
+            ReviewVerdict(
+                tenant_id=item.tenant_id,
+                item_id=item.pk,
+                queue_id=item.queue_id,
+                rubric_version=answered[-1].rubric_version,
+                answers=answered[-1].answers,
+                decided_by=AGREEMENT,
+            )
+        )
+        ReviewItem.objects.move(item.pk, state=ItemState.AGREED, at=at)
+    else:
+        ReviewItem.objects.move(item.pk, state=ItemState.DISPUTED, at=at)
+
+
+def agree(rubric: Rubric, answered: Sequence[ReviewSlot]) -> bool:
+    """Whether these answers are the same, apart from texts, by the same version of the rubric."""
+    compared = [question.id for question in rubric.questions if question.type not in TEXTS]
+    said = {(slot.rubric_version, repr([(slot.answers or {}).get(name) for name in compared])) for slot in answered}
+    return len(said) == 1
+
+
+def put_back(*, slot_id: UUID, by: Any, at: datetime) -> None:
+    """Give a reserved review back to whoever comes next, `by` included.
+
+    Raises:
+        Forbidden, NotFound.
+        Conflict: it is answered, or no longer theirs.
+    """
+    if not ReviewSlot.objects.release(_mine(slot_id, by), actors.id_of(by), at=at):
+        raise Conflict("This review is answered already.")
+
+
+@transaction.atomic
+def pass_over(*, slot_id: UUID, by: Any, at: datetime, reason: str = "") -> None:
+    """Give a reserved review back and never be offered its item again; with a reason, leads see why.
+
+    Raises:
+        Forbidden, NotFound, Conflict.
+    """
+    slot = _mine(slot_id, by)
+    put_back(slot_id=slot_id, by=by, at=at)
+    row = ReviewPass(
+        tenant_id=slot.tenant_id,
+        queue_id=slot.queue_id,
+        item_id=slot.item_id,
+        reviewer=actors.id_of(by),
+        reason=reason[:2000],
+    )
+    ReviewPass.objects.note(row)
+
+
+@transaction.atomic
+def take_back(*, slot_id: UUID, by: Any, at: datetime) -> Task:
+    """Take an answer back into a draft, as long as nobody has decided the item since.
+
+    Raises:
+        Forbidden, NotFound.
+        InvalidInput: there is no answer, or it is older than 30 days.
+        Conflict: somebody has decided the item, or the answer was changed meanwhile.
+    """
+    slot = _mine(slot_id, by)
+    if slot.submitted_at is None or at - slot.submitted_at > timedelta(days=UNDO_DAYS):
+        raise InvalidInput(f"There is no answer of the last {UNDO_DAYS} days to take back.")
+    queue = queues.get(slot.queue_id)
+    item = ReviewItem.objects.locked(slot.item_id)
+    if item.state == ItemState.DECIDED:
+        raise Conflict("Somebody has decided this item since; ask them to withdraw that first.")
+    until = at + timedelta(minutes=queue.reservation_minutes)
+    if not ReviewSlot.objects.reopen(slot, actors.id_of(by), submitted_at=slot.submitted_at, until=until, at=at):
+        raise Conflict("This answer was changed meanwhile; reload and look again.")
+    ReviewVerdict.objects.withdraw(item.pk, decided_by=AGREEMENT)
+    ReviewItem.objects.move(item.pk, state=ItemState.OPEN, at=at)
+    audit.record("review.taken_back", target=item, by=by, at=at)
+    slot.refresh_from_db()
+    return _task(slot, queue)
+
+
+def last_answered(*, queue_id: UUID, by: Any) -> ReviewSlot | None:
+    """What `by` answered last in the queue: what “undo” takes back."""
+    mine = ReviewSlot.objects.filter(queue_id=queue_id, reviewer=actors.id_of(by), submitted_at__isnull=False)
+    found: ReviewSlot | None = mine.order_by("-submitted_at", "-pk").first()
+    return found
+
+
+def answers_for(*, item_id: UUID, by: Any) -> list[ReviewSlot]:
+    """The answers to an item that `by` may see: none of others' while they may still review it themselves.
+
+    Raises:
+        NotFound: there is no such item.
+    """
+    item: ReviewItem | None = ReviewItem.objects.filter(pk=item_id).first()
+    if item is None:
+        raise NotFound("There is no such item.")
+    answered = list(ReviewSlot.objects.answered(item_id))
+    if any(slot.reviewer == actors.id_of(by) for slot in answered):
+        return answered
+    may_still_review = item.state == ItemState.OPEN and by.has_perm("ai.review_reviewqueue")
+    return answered if by.has_perm("ai.adjudicate_reviewqueue") and not may_still_review else []
