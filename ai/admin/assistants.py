@@ -14,24 +14,29 @@ from unfold.decorators import display
 from ai.admin.parts import badges, facts, tools
 from ai.admin.parts.assistant_form import AssistantForm
 from ai.admin.parts.base import SEARCH_WINDOW, ConsoleAdmin
+from ai.admin.parts.csv_imports import CsvImport
+from ai.admin.parts.exports import Exports
 from ai.admin.parts.filters import DateFilter, TenantFilter, recent_values
 from ai.admin.parts.forms import tenant_field
 from ai.models import Assistant, ForeignId, Run, Tenant
-from ai.services import assistants, rendering
+from ai.resources.assistants import AssistantResource
+from ai.services import assistants, rendering, search
 
 RUNS_SHOWN = 8
 MOST_TOOLS_NAMED = 3
 
 
 @admin.register(Assistant)
-class AssistantAdmin(ConsoleAdmin):
+class AssistantAdmin(Exports, CsvImport, ConsoleAdmin):
     """A model with instructions and tools, under a name."""
 
+    noun = "assistants"
+    resource_classes = (AssistantResource,)
     form = AssistantForm
     list_display = ("title", "model_alias", "told", "tools_named", "created_at")
     list_display_links = ("title",)
     list_filter = (recent_values("model", "model"), TenantFilter, ("created", DateFilter))
-    search_fields = ("name", "description")
+    search_fields = search.WAYS[Assistant].texts
     search_help_text = "A name, or an ID"
     readonly_fields = ("public_id", "created", "modified")
     empty_title = "No assistants yet"

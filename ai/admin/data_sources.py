@@ -16,11 +16,13 @@ from unfold.decorators import display
 
 from ai.admin.parts import badges, downloads
 from ai.admin.parts.base import ReadAdmin, answer
+from ai.admin.parts.csv_imports import CsvImport
 from ai.admin.parts.exports import Exports
 from ai.admin.parts.filters import DateFilter, TenantFilter, recent_values
 from ai.admin.parts.forms import UploadForm
 from ai.exceptions import Forbidden, NotFound
 from ai.models import DataSource
+from ai.resources.data_sources import DataSourceResource
 from ai.services import files, rendering, search
 
 #: A browser's PDF reader needs a page that is not sandboxed; our own pages alone may frame it.
@@ -42,10 +44,11 @@ def is_text(mime_type: str) -> bool:
 
 
 @admin.register(DataSource)
-class DataSourceAdmin(Exports, ReadAdmin):
+class DataSourceAdmin(Exports, CsvImport, ReadAdmin):
     """Files are added and deleted; what they hold is never edited."""
 
     noun = "files"
+    resource_classes = (DataSourceResource,)
     list_display = ("name_shown", "mime_type", "size", "purpose", "public_id", "created_at")
     list_display_links = ("name_shown",)
     list_filter = (

@@ -15,11 +15,13 @@ from unfold.decorators import display
 
 from ai.admin.parts import badges
 from ai.admin.parts.base import ReadAdmin, answer, in_bulk, pks_of
+from ai.admin.parts.csv_imports import CsvImport
 from ai.admin.parts.exports import Exports
 from ai.admin.parts.filters import DateFilter, TenantFilter, exact
 from ai.exceptions import AIError
 from ai.models import ChatThread, Feedback, Message
 from ai.models.feedback import FeedbackState, Rating
+from ai.resources.feedback import FeedbackResource
 from ai.services import feedback, rendering, search
 from ai.stores.content import text_of
 
@@ -41,10 +43,11 @@ def _bulk(state: str) -> Callable[..., HttpResponse | None]:
 
 
 @admin.register(Feedback)
-class FeedbackAdmin(Exports, ReadAdmin):
+class FeedbackAdmin(Exports, CsvImport, ReadAdmin):
     """What people said stays; its state moves."""
 
     noun = "feedback"
+    resource_classes = (FeedbackResource,)
     list_display = ("who", "rating_badge", "state_badge", "words", "about", "given")
     list_display_links = ("who",)
     list_filter = (

@@ -11,9 +11,11 @@ from unfold.decorators import display
 
 from ai.admin.parts import badges, facts
 from ai.admin.parts.base import ReadAdmin, in_bulk
+from ai.admin.parts.csv_imports import CsvImport
 from ai.admin.parts.exports import Exports
 from ai.admin.parts.filters import DateFilter, TenantFilter, exact
 from ai.models import ChatThread, Feedback, Message, Run
+from ai.resources.messages import MessageResource
 from ai.services import rendering, search, transcripts
 from ai.stores.content import tool_calls_of
 
@@ -21,10 +23,11 @@ ROLES = [(role, role.capitalize()) for role in ("user", "assistant", "tool", "sy
 
 
 @admin.register(Message)
-class MessageAdmin(Exports, ReadAdmin):
+class MessageAdmin(Exports, CsvImport, ReadAdmin):
     """Read-only: what was said stays as it was said."""
 
     noun = "messages"
+    resource_classes = (MessageResource,)
     list_display = ("role_badge", "text", "thread", "run_model", "created_at")
     list_display_links = ("text",)
     list_filter = (exact("role", "role", ROLES), TenantFilter, ("created", DateFilter))

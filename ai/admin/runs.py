@@ -17,10 +17,12 @@ from unfold.decorators import display
 from ai.admin import replays
 from ai.admin.parts import badges, facts, steps, tools
 from ai.admin.parts.base import ReadAdmin, answer, in_bulk
+from ai.admin.parts.csv_imports import CsvImport
 from ai.admin.parts.exports import Exports
 from ai.admin.parts.filters import DateFilter, TenantFilter, exact, narrowed, recent_values
 from ai.models import Assistant, ChatThread, ForeignId, Run
 from ai.models.runs import HELD, RunStatus
+from ai.resources.runs import RunResource
 from ai.runner import live
 from ai.services import comparisons, filters, rendering, runs, search
 
@@ -69,10 +71,11 @@ def thread_id_of(row: Run) -> str:
 
 
 @admin.register(Run)
-class RunAdmin(Exports, ReadAdmin):
+class RunAdmin(Exports, CsvImport, ReadAdmin):
     """Runs are made by replays and the API, and only read here."""
 
     noun = "runs"
+    resource_classes = (RunResource,)
     list_display = ("name", "state", "thread", "took", "used_tokens", "price", "created_at")
     list_display_links = ("name",)
     list_filter = (

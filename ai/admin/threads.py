@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from unfold.decorators import action, display
@@ -15,8 +16,10 @@ from unfold.decorators import action, display
 from ai.admin import imports, replays, retitles, syncs
 from ai.admin.parts import badges, filters, selections, thread_filters, transcript
 from ai.admin.parts.base import ConsoleAdmin, pks_of
+from ai.admin.parts.csv_imports import CsvImport
 from ai.admin.parts.exports import Exports
 from ai.models import ChatThread
+from ai.resources.threads import ThreadResource
 from ai.services import rendering, search
 from ai.templatetags.console import since
 
@@ -36,10 +39,11 @@ DATES = ("last_activity_at_from", "last_activity_at_to")
 
 
 @admin.register(ChatThread)
-class ThreadAdmin(Exports, ConsoleAdmin):
+class ThreadAdmin(Exports, CsvImport, ConsoleAdmin):
     """The list of threads; a thread's page is its transcript."""
 
     noun = "threads"
+    resource_classes = (ThreadResource,)
     list_display = ("title", "user", "tag_links", "message_count", "activity", "answered_by", "thumbs", "remote_side")
     list_display_links = ("title",)
     list_filter = (
@@ -184,7 +188,7 @@ class ThreadAdmin(Exports, ConsoleAdmin):
         """The page that asks before deleting."""
         return HttpResponseRedirect(selections.url("delete", [object_id]))
 
-    def extra_urls(self) -> Iterable[tuple[str, str, Callable[..., HttpResponse]]]:
+    def extra_urls(self) -> Iterable[tuple[str, str, Callable[..., HttpResponseBase]]]:
         """The transcript's doors, and the pages that ask before acting on a selection."""
         return (
             *transcript.urls(self),

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from import_export.instance_loaders import BaseInstanceLoader
 from import_export.resources import ModelResource
 
@@ -15,6 +16,7 @@ from ai.exceptions import InvalidInput, NotFound, OutsideTenant
 from ai.models.restoring import restore
 from ai.models.rewriting import rewrite
 from ai.resources.cells import MOST_ROWS, fields_of
+from ai.services import actors, audit, permissions
 from ai.services.tables import Table
 
 #: Values in one query: SQLite takes 32,766.
@@ -119,11 +121,26 @@ class CsvResource(ModelResource):
     def before_import(self, dataset: Any, **kwargs: Any) -> None:
         """Refuse what is too much, and what has none of the columns."""
         self._headers, self._met = list(dataset.headers or []), set()
+        permissions.require(kwargs.get("user") or actors.SYSTEM, f"ai.import_{self._meta.model._meta.model_name}")
         if len(dataset) > MOST_ROWS:
             raise ValidationError(f"The file has more than {MOST_ROWS:,} rows: cut it, or import it in the background.")
         if not set(self._headers) & set(self.table.header):
             raise ValidationError(f"The file has none of the columns {', '.join(self.table.header)}.")
         self.prepare([dict(zip(self._headers, row, strict=False)) for row in dataset])
+
+    def after_import(self, dataset: Any, result: Any, **kwargs: Any) -> None:
+        """Note who imported what."""
+        if kwargs.get("dry_run") or result.has_errors() or result.has_validation_errors():
+            return
+        audit.record(
+            "rows.imported",
+            by=kwargs.get("user") or actors.SYSTEM,
+            at=timezone.now(),
+            tenant_id=self._tenant_id or _only_tenant(),
+            rows_of=self.table.noun,
+            file=str(kwargs.get("file_name") or "")[:255],
+            counts={name: count for name, count in result.totals.items() if count},
+        )
 
     def prepare(self, rows: list[dict[str, str]]) -> None:
         """Look up what the rows refer to."""
@@ -219,6 +236,13 @@ class CsvResource(ModelResource):
     def update(self, rows: list[Any]) -> None:
         """Write changed rows."""
         rewrite(rows, self.changed_fields())
+
+
+def _only_tenant() -> UUID | None:
+    try:
+        return tenancy.get_current_tenant_id()
+    except OutsideTenant:
+        return None
 
 
 def _in_scope(tenant_id: Any) -> UUID:

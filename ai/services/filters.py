@@ -14,7 +14,7 @@ from django.utils.dateparse import parse_date
 
 from ai import ids
 from ai.exceptions import InvalidInput, NotFound
-from ai.models import ChatThread, DataSource, Feedback, Message, Run
+from ai.models import Assistant, ChatThread, DataSource, Feedback, Message, Run
 from ai.models.feedback import FeedbackState, Rating
 from ai.models.runs import RunStatus
 from ai.models.sync_states import SyncState
@@ -136,6 +136,7 @@ MEANINGS: Mapping[type[Model], Mapping[str, Meaning]] = {
         "tenant": tenant,
         **_days("created"),
     },
+    Assistant: {"model": equals("model"), "tenant": tenant, **_days("created")},
     Feedback: {
         "state": one_of("state", FeedbackState.values),
         "rating": one_of("rating", Rating.values),

@@ -12,7 +12,7 @@ from django.db.models.functions import Substr
 
 from ai import ids
 from ai.exceptions import NotFound
-from ai.models import ChatThread, DataSource, Feedback, Message, Run, SearchDocument, words
+from ai.models import Assistant, ChatThread, DataSource, Feedback, Message, Run, SearchDocument, words
 
 #: So many matching titles and messages are looked at, the newest first.
 MOST_MATCHES = 300
@@ -92,6 +92,7 @@ WAYS: dict[type[Model], Way] = {
     Message: Way(("thread_id", "run_id"), ("preview",)),
     Run: Way(("thread_id", "replay_of_thread", "job_id"), ("error_message", "model")),
     DataSource: Way((), ("name",)),
+    Assistant: Way((), ("name", "description")),
     Feedback: Way(("message_id", "thread_id"), ("comment", "label", "user_id"), "-given_at"),
 }
 

@@ -23,7 +23,7 @@ from django.utils.dateparse import parse_datetime
 
 from ai import ids
 from ai.exceptions import InvalidInput, NotFound
-from ai.models import ChatThread, DataSource, Feedback, Message, Run, Tenant
+from ai.models import Assistant, ChatThread, DataSource, Feedback, Message, Run, Tenant
 from ai.services import filters, search
 
 NOUNS: Mapping[str, Any] = {
@@ -32,6 +32,7 @@ NOUNS: Mapping[str, Any] = {
     "runs": Run,
     "files": DataSource,
     "feedback": Feedback,
+    "assistants": Assistant,
 }
 
 #: So many rows can be chosen by id.

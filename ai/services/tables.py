@@ -1,4 +1,4 @@
-"""CSV files of threads, messages, runs, files and feedback: which columns they have, and how a value becomes text and back.
+"""CSV files of threads, messages, runs, files, feedback and assistants: which columns they have, and how a value becomes text and back.
 
 The way there and back is exact: times keep their microseconds, JSON its types, and an absent value differs from an empty
 text. A cell that a spreadsheet would take for a formula begins with an apostrophe, which an import takes off again.
@@ -283,7 +283,7 @@ ASSISTANTS = Table(
         *_TIMES,
     ),
 )
-TABLES = {table.noun: table for table in (THREADS, MESSAGES, RUNS, FILES, FEEDBACK)}
+TABLES = {table.noun: table for table in (THREADS, MESSAGES, RUNS, FILES, FEEDBACK, ASSISTANTS)}
 
 
 def reader(lines: Iterable[str]) -> Iterator[dict[str, str]]:

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ai import tenancy
-from ai.models import ChatThread, Feedback, Message, Run, SearchDocument, Tenant, ThreadTag
+from ai.models import Assistant, ChatThread, Feedback, Message, Run, SearchDocument, Tenant, ThreadTag
+from ai.resources.assistants import AssistantResource
 from ai.resources.cells import CsvFile
 from ai.resources.data_sources import DataSourceResource
 from ai.resources.feedback import FeedbackResource
@@ -33,6 +34,7 @@ RESOURCES: dict[str, Any] = {
     "messages": MessageResource,
     "runs": RunResource,
     "feedback": FeedbackResource,
+    "assistants": AssistantResource,
 }
 
 
@@ -58,10 +60,16 @@ def taken_in(noun: str, content: bytes, **options: Any) -> Any:
     return result
 
 
+def fingerprint() -> dict[str, list[str]]:
+    """Every row of every table but the audit log's."""
+    return {name: rows for name, rows in world.fingerprint().items() if not name.startswith("ai_audit")}
+
+
 def empty(tenant: Tenant) -> None:
     with tenancy.scope(tenant.pk):
         ChatThread.objects.delete_threads(list(ChatThread.objects.values_list("pk", flat=True)))
         Run.objects.all().delete()
+        Assistant.objects.all().delete()
 
 
 class TestRoundTrip:
@@ -87,14 +95,14 @@ class TestRoundTrip:
     def test_again_changes_nothing(self, tenant: Tenant) -> None:
         world.build(tenant, count=3)
         before = {noun: exported(noun) for noun in RESOURCES}
-        rows = world.fingerprint()
+        rows = fingerprint()
 
         for noun, content in before.items():
             result = taken_in(noun, content)
             assert set(result.totals) >= {"skip"}
             assert result.totals["skip"] == len(result.rows)
 
-        assert world.fingerprint() == rows
+        assert fingerprint() == rows
 
     @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(

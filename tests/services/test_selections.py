@@ -23,7 +23,14 @@ from tests.admin import world
 
 pytestmark = pytest.mark.django_db
 
-LISTS = {"threads": "chatthread", "messages": "message", "runs": "run", "files": "datasource", "feedback": "feedback"}
+LISTS = {
+    "threads": "chatthread",
+    "messages": "message",
+    "runs": "run",
+    "files": "datasource",
+    "feedback": "feedback",
+    "assistants": "assistant",
+}
 
 
 def names(selection: Selection) -> list[str]:
@@ -54,6 +61,7 @@ class TestOfList:
             ("files", "q=zanzibar"),
             ("feedback", "rating=down&state=open"),
             ("feedback", "q=bad"),
+            ("assistants", "model=m&q=helper"),
         ],
     )
     def test_is_what_the_list_shows(self, noun: str, query: str) -> None:

@@ -259,7 +259,12 @@ class TestStart:
     def test_answers_small_ones_at_once_and_queues_the_rest(self, tenant: Tenant) -> None:
         thread = factories.thread(tenant, *factories.talk(1))
         everything = Selection.of_list("messages", {})
-        given: dict[str, Any] = {"selection": everything, "format_name": "csv", "by": actors.SYSTEM, "at": timezone.now()}
+        given: dict[str, Any] = {
+            "selection": everything,
+            "format_name": "csv",
+            "by": actors.SYSTEM,
+            "at": timezone.now(),
+        }
 
         small = asking.start(**given)
         Message.objects.append(factories.talk(1), thread_id=thread.pk)
