@@ -13,6 +13,7 @@ CHUNK = 256 * 1024
 
 _DECODER = json.JSONDecoder()
 _BETWEEN = re.compile(r"[\s,]*")
+_AFTER = re.compile(r"[\s,\]]")
 _STRUCTURE = re.compile(r'["\[\]{},]')
 _IN_TEXT = re.compile(r'["\\]')
 
@@ -108,7 +109,7 @@ class _Array:
                 reason = str(error) or type(error).__name__
             else:
                 # A number may go on behind what has been read so far.
-                if end < len(self._buffer) or isinstance(value, dict | list | str) or not self._more():
+                if isinstance(value, dict | list | str) or _AFTER.match(self._buffer, end) or not self._more():
                     self._at = end
                     return value
                 continue

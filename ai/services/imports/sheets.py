@@ -26,8 +26,11 @@ _TIMES = ("created", "created_at", "timestamp", "time")
 _TITLES = ("title", "name")
 _SAID = ("message", "content", "text")
 
-#: Columns of threads that are kept as they are where a row has them all.
-_KEPT = ("source", "sync_state", "title_locked", "forked_from", "model", "last_activity_at", "modified", "data", "tags")
+#: Columns of threads that stay as they are in rows that keep their keys.
+_KEPT = (
+    *("source", "sync_state", "title_locked", "forked_from", "model", "last_activity_at", "modified", "data", "tags"),
+    *("name", "external_id", "user_id"),
+)
 
 
 def kind_of(columns: Iterable[str]) -> str:
@@ -112,7 +115,7 @@ def _thread(thread_id: str, staged: Sequence[Staged], report: Report) -> ThreadD
         model=str(known.get("model") or ""),
         last_at=known.get("last_activity_at"),
         messages=messages,
-        values={name: known[name] for name in _KEPT if name in known},
+        values={name: known[name] for name in _KEPT if name in known} if _key(thread_id) else {},
     )
 
 

@@ -13,7 +13,8 @@ from django.db.models import Max
 
 from ai.models import ChatThread, ForeignId, Message, Run, RunStep
 from ai.models.sequences import renumber, reread
-from ai.models.threads import NAME_CHARACTERS, NEW_NAME
+from ai.models.threads import NEW_NAME
+from ai.models.titles import NAME_CHARACTERS
 from ai.services import titles
 from ai.services.imports import places
 from ai.services.imports.drafts import MessageDraft, Part, Refusal, RunDraft, StepDraft, ThreadDraft
@@ -235,7 +236,8 @@ class _Writer:
     def _lacks_data(self) -> bool:
         """Whether the thread was only named by messages before, and the dump knows more of it now."""
         thread = self.thread
-        return thread is not None and not self.draft.is_implied and "metadata" not in (thread.data or {})
+        knows_more = bool(self.draft.data) and not self.draft.is_implied
+        return thread is not None and knows_more and "metadata" not in (thread.data or {})
 
     def _new_thread(self, source: str, fresh: list[MessageDraft], last: int) -> ChatThread:
         opening, latest = self._opening(), self._latest(fresh)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import os
@@ -126,3 +127,44 @@ class TestChatGPT:
 
         assert written(again, "new") == {}
         assert written(again, "unchanged") == written(first, "new")
+
+
+class TestShareGPT:
+    def test_keeps_who_said_what(self, load: Import, folder: Path) -> None:
+        given = json.loads((folder / "sharegpt_sample.json").read_bytes())
+        roles = {"human": "user", "gpt": "assistant"}
+
+        first = load.path(folder / "sharegpt_sample.json")
+        again = load.path(folder / "sharegpt_sample.json")
+
+        found = stored()
+        assert len(given) == first["thread"]["new"] == again["thread"]["unchanged"] == 50
+        assert written(again, "new") == {}
+        for conversation in given:
+            assert [(message["role"], message["content"]) for message in found[conversation["id"]][1]] == [
+                (roles[turn["from"]], turn["value"]) for turn in conversation["conversations"]
+            ]
+
+
+class TestFeedback:
+    def test_of_a_csv_file_is_on_the_messages_that_it_is_about(self, load: Import, folder: Path) -> None:
+        load.path(folder / "feedback_threads.jsonl.gz")
+        with (folder / "feedback_sample.csv").open(encoding="utf-8", newline="") as opened:
+            given = list(csv.DictReader(opened))
+
+        first = load.path(folder / "feedback_sample.csv")
+        again = load.path(folder / "feedback_sample.csv")
+
+        assert written(first, "new") == written(again, "unchanged") == {"feedback": 2506}
+        threads = dict(ChatThread.objects.values_list("external_id", "pk"))
+        places = {(row.thread_id, row.sequence): row.pk for row in Message.objects.all()}
+        rows = {row.user_id: row for row in Feedback.objects.all()}
+        for each in given:
+            row = rows[each["feedback_id"]]
+            assert (row.rating, row.score, row.label, row.comment) == (
+                each["rating"],
+                float(each["score"]),
+                each["label"],
+                each["comment"],
+            )
+            assert row.message_id == places[str(threads[each["thread_id"]]), int(each["message_index"]) + 1]
