@@ -206,6 +206,14 @@ class TestCost:
         assert "no usable title" in item.data["note"]
         assert Decimal(job.data["cost"]) > 0
 
+    def test_waits_where_the_vendor_asks_for_it(self, tenant: Tenant, priced: VendorServer) -> None:
+        priced.script(Failure("rate_limit", retry_after=0.1), Failure("server_error"), end_task("Lost parcel"))
+
+        job = propose(thread(tenant), model="scripted")
+
+        assert JobItem.objects.get(job_id=job.pk).data["source"] == "scripted"
+        assert len(priced.requests) == 3
+
     def test_does_not_go_on_with_a_key_that_is_refused(self, tenant: Tenant, priced: VendorServer) -> None:
         priced.script(Failure("unauthorized"))
 

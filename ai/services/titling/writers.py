@@ -9,8 +9,9 @@ Importing this brings Marvin and pydantic-ai along.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,8 +26,10 @@ from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
-from ai import llm
+from ai import conf, llm
 from ai.exceptions import ModelError
+from ai.runner import retry
+from ai.runner.order import Limits
 from ai.services.titling import fitting, tags
 from ai.services.titling.conversations import Conversation
 
@@ -35,7 +38,8 @@ log = logging.getLogger(__name__)
 logging.getLogger("marvin.engine.streaming").setLevel(logging.ERROR)
 
 MODEL_SECONDS = 20.0  # shorter than a worker's lease
-MOST_REQUESTS = 3
+MOST_ANSWERS = 4
+LONGEST_WAIT = 6.0
 
 TITLE = (
     "Write a title of one to five plain words in the conversation's language: what it is about. No quotes, no markdown, no "
@@ -66,24 +70,46 @@ async def title_of_conversation(conversation: str) -> str:  # type: ignore[empty
 async def write(
     conversation: Conversation, *, model: Model, choices: Sequence[str] = (), strict: bool = False
 ) -> Written:
-    """The title of a conversation, and tags of `choices`. What goes wrong is in the answer, not raised."""
+    """The title of a conversation, and tags of `choices`. What goes wrong is in the answer, not raised.
+
+    A vendor that asks for a pause gets it, as far as a worker may be silent meanwhile.
+    """
     written, metered = Written(), _Metered(model)
-    agent = marvin.Agent(name="Titles", model=metered, tools=[])
-    quoted = conversation.quoted()
     try:
         async with asyncio.timeout(MODEL_SECONDS):
-            answer = await title_of_conversation(quoted, _agent=agent, _thread=_Passing())
-            written.title = fitting.fit(answer, conversation, strict=strict)
-            if choices and written.title:
-                labels: Any = await marvin.classify_async(
-                    quoted, list(choices), multi_label=True, instructions=TAGS, agent=agent, thread=_Passing()
-                )
-                written.tags = tags.chosen(labels, choices)
+            await _patiently(lambda: _ask(conversation, metered, written, choices, strict=strict))
     except Exception as error:  # noqa: BLE001 - a title is never worth a failure; the rule always has one
         written.error = llm.translate(error)
         log.warning("A title model failed: %s", written.error.message)
     written.usage = metered.used
     return written
+
+
+async def _patiently(ask: Callable[[], Awaitable[None]]) -> None:
+    """Ask again where that can help and there is time for it."""
+    limits = Limits(retries=conf.current().model_retries, longest_wait_seconds=LONGEST_WAIT)
+    for attempt in itertools.count(1):
+        try:
+            return await ask()
+        except Exception as error:
+            pause = retry.delay(llm.translate(error), attempt=attempt, limits=limits)
+            if pause is None:
+                raise
+        await asyncio.sleep(pause)
+    return None
+
+
+async def _ask(
+    conversation: Conversation, metered: _Metered, written: Written, choices: Sequence[str], *, strict: bool
+) -> None:
+    agent, quoted = marvin.Agent(name="Titles", model=metered, tools=[]), conversation.quoted()
+    answer = await title_of_conversation(quoted, _agent=agent, _thread=_Passing())
+    written.title = fitting.fit(answer, conversation, strict=strict)
+    if choices and written.title:
+        labels: Any = await marvin.classify_async(
+            quoted, list(choices), multi_label=True, instructions=TAGS, agent=agent, thread=_Passing()
+        )
+        written.tags = tags.chosen(labels, choices)
 
 
 class _Metered(WrapperModel):
@@ -92,7 +118,7 @@ class _Metered(WrapperModel):
     def __init__(self, wrapped: Model) -> None:
         super().__init__(wrapped)
         self.used = RequestUsage()
-        self.requests = 0
+        self.answers = 0
 
     async def request(
         self,
@@ -101,8 +127,9 @@ class _Metered(WrapperModel):
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
         """As the wrapped model does it."""
-        self._count()
+        self._check()
         response = await super().request(messages, model_settings, model_request_parameters)
+        self.answers += 1
         self.used = self.used + response.usage
         return response
 
@@ -115,16 +142,16 @@ class _Metered(WrapperModel):
         run_context: Any = None,
     ) -> AsyncIterator[StreamedResponse]:
         """As the wrapped model does it."""
-        self._count()
+        self._check()
         async with super().request_stream(messages, model_settings, model_request_parameters, run_context) as stream:
+            self.answers += 1
             try:
                 yield stream
             finally:
                 self.used = self.used + stream.usage()
 
-    def _count(self) -> None:
-        self.requests += 1
-        if self.requests > MOST_REQUESTS:
+    def _check(self) -> None:
+        if self.answers >= MOST_ANSWERS:
             raise ModelError("The model did not come to an end.")
 
 
