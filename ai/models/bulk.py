@@ -136,6 +136,24 @@ def few_checkpoints() -> Iterator[None]:
             cursor.execute(f"PRAGMA wal_autocheckpoint = {int(pages)}")
 
 
+@contextmanager
+def unmapped(using: str) -> Iterator[None]:
+    """Let SQLite read through its cache alone: a file that is mapped while a big table is read grows the process by as much."""
+    connection = connections[using]
+    if connection.vendor != "sqlite":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA mmap_size")
+        (size,) = cursor.fetchone() or (0,)
+        cursor.execute("PRAGMA mmap_size = 0")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA mmap_size = {int(size)}")
+
+
 def _execute_many(using: str, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
     quote = connections[using].ops.quote_name
     names = ", ".join(quote(column) for column in columns)

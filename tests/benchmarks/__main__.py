@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import file_search, load, pages, replays, runner, runs, search, startup, streams, sync
+from tests.benchmarks import exports, file_search, load, pages, replays, runner, runs, search, startup, streams, sync
 from tests.benchmarks.measures import HEADER, Measure
 from tests.benchmarks.places import Places, say
 
@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[Places], list[Measure]]] = {
     "runs": runs.run,
     "search": search.run,
     "file_search": file_search.run,
+    "exports": exports.run,
     "pages": pages.run,
 }
 NEEDED_BYTES = 6 * 1024**3
@@ -38,7 +39,9 @@ def main() -> int:
         parser.error(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
     folder = Path(tempfile.mkdtemp(prefix="console-bench-"))
     try:
-        if {"load", "runs", "search", "pages"} & set(names) and shutil.disk_usage(folder).free < NEEDED_BYTES:
+        if {"load", "runs", "search", "exports", "pages"} & set(names) and shutil.disk_usage(
+            folder
+        ).free < NEEDED_BYTES:
             sys.stderr.write(f"The benchmarks need 6 GiB for a while, and {folder} has less. Set TMPDIR.\n")
             return 1
         return _run_all(names, Places(folder))

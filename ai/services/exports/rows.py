@@ -19,6 +19,7 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connections
 from django.db.models import F, Func, TextField
 
+from ai.models.bulk import unmapped
 from ai.services.tables import GUARD, GUARDED, JSON, KEY, MESSAGES, MONEY, NUMBER, TABLES, TIME, Column, Table, dumps
 
 #: Rows that are turned into text together.
@@ -109,7 +110,7 @@ def blocks(table: Table, queryset: Any) -> Iterator[list[tuple[Any, ...]]]:
         sql, params = query.get_compiler(queryset.db).as_sql()
     except EmptyResultSet:
         return
-    with connections[queryset.db].chunked_cursor() as cursor:
+    with unmapped(queryset.db), connections[queryset.db].chunked_cursor() as cursor:
         cursor.execute(sql, params)
         while block := cursor.fetchmany(BLOCK):
             yield block
