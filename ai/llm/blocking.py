@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import httpcore2
@@ -51,7 +52,15 @@ class Transport(httpx2.HTTPTransport):
         return response
 
 
+class Client(httpx2.Client):
+    """Hangs up when nobody uses it any more, as the SDK's own does."""
+
+    def __del__(self) -> None:
+        with suppress(Exception):
+            self.close()
+
+
 def client(*, read: float = transports.READ_SECONDS) -> httpx2.Client:
     """A client; `read` is in seconds."""
     timeout = httpx2.Timeout(connect=transports.CONNECT_SECONDS, read=read, write=transports.WRITE_SECONDS, pool=None)
-    return httpx2.Client(transport=Transport(), timeout=timeout, follow_redirects=False, trust_env=False)
+    return Client(transport=Transport(), timeout=timeout, follow_redirects=False, trust_env=False)

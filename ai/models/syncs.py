@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db import models
+from django.db import IntegrityError, models, transaction
 from django.db.models import F, Q
 
 from ai.models import bulk
@@ -123,10 +123,18 @@ class SyncedMessageManager(TenantManager):
         if new := list(rows):
             bulk.insert_objects(SyncedMessage, new)
 
-    def sent(self, row_id: int, *, external_id: str, remote_digest: str, local_digest: str) -> None:
-        """The remote has the message that was being sent."""
+    def sent(self, row_id: int, *, external_id: str, remote_digest: str, local_digest: str) -> bool:
+        """The remote has the message that was being sent; False when somebody else has found it there."""
         values = {"external_id": external_id, "remote_digest": remote_digest, "local_digest": local_digest}
-        self.filter(pk=row_id).update(**values)
+        try:
+            with transaction.atomic():
+                return bool(self.filter(pk=row_id, external_id__isnull=True).update(**values))
+        except IntegrityError:  # it was taken for another message that says the same
+            return False
+
+    def being_sent(self, thread_id: UUID) -> set[int]:
+        """The rows of messages that somebody is sending, or was sending when a worker died."""
+        return set(self.filter(thread_id=thread_id, external_id__isnull=True).values_list("pk", flat=True))
 
     def agree(self, versions: Mapping[int, tuple[str, str]]) -> None:
         """Both sides are at these versions now: row → (remote digest, local digest)."""

@@ -76,6 +76,8 @@ class Plan:
     settled: list[str] = field(default_factory=list)
     """Remote ids of messages that the sides agree about."""
     forget: list[SyncedMessage] = field(default_factory=list)
+    known_sending: frozenset[int] = frozenset()
+    """Rows of messages that were being sent when the sides were compared."""
     left_there: bool = False
     """Whether the remote has something that this direction does not fetch."""
     left_here: bool = False
@@ -134,7 +136,7 @@ class _Comparison:
         self._arriving = self._by_words(
             self._local[row.message_id] for row in self._sending if row.message_id in self._local
         )
-        self._plan = Plan()
+        self._plan = Plan(known_sending=frozenset(row.pk for row in self._sending))
 
     @staticmethod
     def _by_words(messages: Iterable[Local]) -> dict[str, list[Local]]:

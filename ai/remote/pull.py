@@ -52,6 +52,8 @@ def _apply(side: Side, plan: Plan, arrival: Arrival, *, at: datetime) -> Result:
         raise NotFound("The thread is gone.")
     if thread.external_id != side.remote_id:
         raise Conflict("The thread got another remote side meanwhile.")
+    if plan.add and thread.message_count and SyncedMessage.objects.being_sent(thread.pk) - plan.known_sending:
+        raise Conflict("Somebody else is sending messages, which may be among those that came.")
     result = Result(added=len(plan.add), changed=len(plan.rewrite), files=len(arrival.files))
     _add(thread, plan.add, arrival.files, at=at)
     _link(thread, plan.link)
@@ -134,10 +136,9 @@ def _link(thread: ChatThread, pairs: Sequence[tuple[Local, RemoteMessage]]) -> N
 
 def _arrived(row: SyncedMessage, message: RemoteMessage) -> None:
     """A message that was being sent when its worker died had arrived."""
-    SyncedMessage.objects.sent(
-        row.pk, external_id=message.id, remote_digest=message.digest, local_digest=row.local_digest
-    )
-    Message.objects.link(row.message_id, external_id=message.id)
+    digests_ = {"remote_digest": message.digest, "local_digest": row.local_digest}
+    if SyncedMessage.objects.sent(row.pk, external_id=message.id, **digests_):
+        Message.objects.link(row.message_id, external_id=message.id)
 
 
 def _rewrite(

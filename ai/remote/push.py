@@ -94,10 +94,9 @@ def _intend(side: Side, messages: Sequence[Local]) -> dict[object, SyncedMessage
 def _sent(pairs: Sequence[tuple[SyncedMessage, Local, RemoteMessage]]) -> None:
     with transaction.atomic():
         for row, local, there in pairs:
-            SyncedMessage.objects.sent(
-                row.pk, external_id=there.id, remote_digest=there.digest, local_digest=local.digest
-            )
-            Message.objects.link(local.pk, external_id=there.id)
+            digests = {"remote_digest": there.digest, "local_digest": local.digest}
+            if SyncedMessage.objects.sent(row.pk, external_id=there.id, **digests):
+                Message.objects.link(local.pk, external_id=there.id)
 
 
 async def _edit(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -105,7 +105,7 @@ class _Thread:
         began_empty = not self._side.thread.message_count
         async with aclosing(self._pages(newest_first=False, after=cursor)) as pages:
             async for page in pages:
-                found = await self._make(Reading(page.messages, whole=False), self._reads_only, first=True)
+                found = await self._make(Reading(_once(page.messages[::-1]), whole=False), self._reads_only, first=True)
                 behind |= found.left_there
                 result.count(await self._apply(found, self._place(page)))
         if began_empty and not behind:  # all that is here came from there
@@ -199,6 +199,6 @@ class _Thread:
         return result
 
 
-def _once(newest_first: list[RemoteMessage]) -> list[RemoteMessage]:
+def _once(newest_first: Sequence[RemoteMessage]) -> list[RemoteMessage]:
     """Each message once, oldest first, though pages that were read while the conversation grew may overlap."""
     return list({message.id: message for message in reversed(newest_first)}.values())
