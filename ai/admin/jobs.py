@@ -95,6 +95,14 @@ class JobAdmin(ReadAdmin):
         return badges.when(row.ended_at)
 
     # -- The page
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """The job's page. One that follows a job is loaded anew when the job has ended: its buttons change."""
+        response = super().changeform_view(request, *args, **kwargs)
+        row = getattr(response, "context_data", {}).get("row")
+        if row is not None and not row.is_open and "HX-Request" in request.headers:
+            response["HX-Refresh"] = "true"
+        return response
+
     def page_context(self, request: HttpRequest, row: Job) -> dict[str, Any]:
         """The job with one page of its results; asked for by htmx, the page brings the same and only that is taken."""
         page = _page_number(request)

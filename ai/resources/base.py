@@ -118,9 +118,19 @@ class CsvResource(ModelResource):
         except (InvalidInput, OutsideTenant):
             return None
 
+    def import_data(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        """Import a file, or with `dry_run` find out what that would do."""
+        self._headers, self._met = list(dataset.headers or []), set()
+        return super().import_data(dataset, *args, **kwargs)
+
+    def get_user_visible_fields(self) -> list[Any]:
+        """The columns that are shown: those that a file can have, or of a file that is here, those that it has."""
+        fields = [field for field in self.get_import_fields() if not field.readonly]
+        shown = {"id", *self._headers}
+        return [field for field in fields if field.column_name in shown] if self._headers else fields
+
     def before_import(self, dataset: Any, **kwargs: Any) -> None:
         """Refuse what is too much, and what has none of the columns."""
-        self._headers, self._met = list(dataset.headers or []), set()
         permissions.require(kwargs.get("user") or actors.SYSTEM, f"ai.import_{self._meta.model._meta.model_name}")
         if len(dataset) > MOST_ROWS:
             raise ValidationError(f"The file has more than {MOST_ROWS:,} rows: cut it, or import it in the background.")

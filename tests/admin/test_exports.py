@@ -232,6 +232,12 @@ class TestJob:
         manifest = json.loads(body(client.get(f"/admin/ai/job/{job.pk}/manifest/")))
         assert manifest["counts"]["rows"] == 3
 
+    def test_is_loaded_anew_by_who_follows_it_when_it_has_ended(self, made: world.World, job: Job) -> None:
+        client, address = signed_in(made, *MAY, "view_job"), f"/admin/ai/job/{job.pk}/change/"
+
+        assert client.get(address, headers={"HX-Request": "true"})["HX-Refresh"] == "true"
+        assert "HX-Refresh" not in client.get(address)
+
     def test_gives_the_file_only_to_who_may_export(self, made: world.World, job: Job) -> None:
         client = signed_in(made, "view_job", "view_message")
 
