@@ -18,7 +18,7 @@ from ai.services import actors, audit, permissions, titles
 from ai.services.selections import Selection
 from ai.services.titles import Proposal
 from ai.services.titling import estimates, tags
-from ai.services.titling.conversations import Conversation, of_thread
+from ai.services.titling.conversations import of_thread
 from ai.services.titling.estimates import Estimate
 
 KIND = "retitle"
@@ -180,16 +180,23 @@ def _find(items: list[JobItem], *, spec: llm.ModelSpec | None) -> list[Found]:
     """A proposal for each thread. The model is asked outside of any transaction."""
     threads = ChatThread.objects.in_bulk([ids.parse(item.object_id) for item in items])
     rows = [threads.get(ids.parse(item.object_id)) for item in items]
-    open_rows = [row for row in rows if row is not None and not row.title_locked]
-    choices = tags.allowed(open_rows[0].tenant_id) if open_rows and spec else ()
-    conversations = [of_thread(row) for row in open_rows]
-    proposals = dict(zip((row.pk for row in open_rows), _asked(conversations, spec, choices), strict=True))
+    found = proposals([row for row in rows if row is not None], spec=spec)
     nothing = Proposal("")
-    return [(i, row, proposals.get(row.pk, nothing) if row else nothing) for i, row in zip(items, rows, strict=True)]
+    return [(i, row, found.get(row.pk, nothing) if row else nothing) for i, row in zip(items, rows, strict=True)]
 
 
-def _asked(conversations: list[Conversation], spec: llm.ModelSpec | None, choices: tuple[str, ...]) -> list[Proposal]:
-    return titles.find(conversations, spec=spec, choices=choices) if conversations else []
+def proposals(rows: Iterable[ChatThread], *, spec: llm.ModelSpec | None) -> dict[UUID, Proposal]:
+    """A proposal for each thread whose title is not locked. Each tenant's threads are offered that tenant's tags only."""
+    by_tenant: dict[UUID | None, list[ChatThread]] = {}
+    for row in rows:
+        if not row.title_locked:
+            by_tenant.setdefault(row.tenant_id, []).append(row)
+    found: dict[UUID, Proposal] = {}
+    for tenant_id, own in by_tenant.items():
+        choices = tags.allowed(tenant_id) if spec else ()
+        made = titles.find([of_thread(row) for row in own], spec=spec, choices=choices)
+        found |= dict(zip((row.pk for row in own), made, strict=True))
+    return found
 
 
 def _settle(

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ai import tenancy
 from ai.models import ChatThread, JobItem, Tenant
 from ai.services import actors, retitle_batches, retitles, titles
 from ai.services.selections import Selection
@@ -181,6 +182,20 @@ class TestTags:
         factories.thread(other, tags=["secret"])
 
         assert tags.allowed(tenant.pk) == ("billing",)
+
+    def test_of_one_tenant_are_never_offered_to_another(self, scripted: VendorServer, tenant: Tenant) -> None:
+        other = factories.tenant()
+        asked = {"role": "user", "content": "My lamp is broken."}
+        ours, theirs = factories.thread(tenant, asked, tags=["ours"]), factories.thread(other, asked, tags=["theirs"])
+        factories.thread(other, tags=["secret"])
+        scripted.script(end_task("Broken lamp"), end_task([0]))
+
+        with tenancy.everything(reason="test"):
+            found = retitles.proposals([ours, theirs], spec=titles.model_spec("scripted"))
+
+        assert found[ours.pk].tags == ["ours"]
+        sent = [conversation_in(request) for request in scripted.requests]
+        assert not any("ours" in text and ("theirs" in text or "secret" in text) for text in sent)
 
 
 @pytest.mark.django_db

@@ -15,8 +15,6 @@ from ai.exceptions import AIError
 from ai.models import ChatThread, Job, JobItem, Tenant
 from ai.services import actors, retitle_batches, retitles, titles, workers
 from ai.services.selections import Selection
-from ai.services.titling import tags
-from ai.services.titling.conversations import of_thread
 from ai.services.titling.estimates import Estimate
 
 
@@ -69,12 +67,10 @@ class Command(BaseCommand):
     def _preview(self, selection: Selection, alias: str) -> None:
         spec = titles.model_spec(alias)
         for batch in titles.in_batches(_rows(selection)):
-            free = [row for row in batch if not row.title_locked]
-            choices = tags.allowed(free[0].tenant_id) if free and spec else ()
-            found = titles.find([of_thread(row) for row in free], spec=spec, choices=choices) if free else []
-            proposed = {row.pk: proposal.title for row, proposal in zip(free, found, strict=True)}
+            found = retitles.proposals(batch, spec=spec)
             for row in batch:
-                self._line(str(row.pk), row.name, proposed.get(row.pk, ""), "" if row.pk in proposed else "locked")
+                title = found[row.pk].title if row.pk in found else ""
+                self._line(str(row.pk), row.name, title, "" if row.pk in found else "locked")
 
     def _batch(self, selection: Selection, alias: str, *, apply: bool) -> None:
         at = timezone.now()

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from uuid import UUID
 
+from django.core.cache import cache
+
 from ai import conf
 from ai.models import ChatThread
 from ai.services.titling.conversations import Conversation
@@ -14,15 +16,21 @@ from ai.services.titling.conversations import Conversation
 OF_RULES = frozenset({"chat", "agent", "code", "demo", "load"})
 MOST_ALLOWED = 40
 MOST_NEW = 3
-TAG_CHARACTERS = 100
+#: The tags of a tenant are counted once in so many seconds.
+CACHE_SECONDS = 120
 
 
 def allowed(tenant_id: UUID | None) -> tuple[str, ...]:
     """The tags that may be given: `AI_TAGS`, else those that the tenant's threads carry, the most used first."""
     if configured := conf.current().tags:
         return configured
+    known: list[str] = cache.get_or_set(f"ai-tags-{tenant_id}", lambda: _known(tenant_id), CACHE_SECONDS) or []
+    return tuple(known)
+
+
+def _known(tenant_id: UUID | None) -> list[str]:
     known = ChatThread.objects.known_tags(tenant_id, most=MOST_ALLOWED + len(OF_RULES))
-    return tuple(tag for tag in known if tag.lower() not in OF_RULES)[:MOST_ALLOWED]
+    return [tag for tag in known if tag.lower() not in OF_RULES][:MOST_ALLOWED]
 
 
 def by_rule(conversation: Conversation) -> list[str]:
