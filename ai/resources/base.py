@@ -123,9 +123,9 @@ class CsvResource(ModelResource):
         self._headers, self._met = list(dataset.headers or []), set()
         return super().import_data(dataset, *args, **kwargs)
 
-    def get_user_visible_fields(self) -> list[Any]:
-        """The columns that are shown: those that a file can have, or of a file that is here, those that it has."""
-        fields = [field for field in self.get_import_fields() if not field.readonly]
+    def get_import_fields(self) -> list[Any]:
+        """The columns that are read and shown: those that a file can have, or of a file that is here, those that it has."""
+        fields = [field for field in super().get_import_fields() if not field.readonly]
         shown = {"id", *self._headers}
         return [field for field in fields if field.column_name in shown] if self._headers else fields
 

@@ -74,6 +74,7 @@ class TestPreview:
         html = shown.content.decode()
         assert "1 new, 1 changed, 0 as they are." in html
         assert "Another" in html
+        assert shown.context["result"].diff_headers == ["id", "title"]
         assert world.fingerprint() == before
 
     def test_shows_hostile_texts_as_text(self, tenant: Tenant) -> None:
