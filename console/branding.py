@@ -27,6 +27,7 @@ SIDEBAR: dict[str, tuple[Place, ...]] = {
         Place("Runs", "ai.run", "play_circle"),
         Place("Files", "ai.datasource", "attach_file"),
         Place("Feedback", "ai.feedback", "thumbs_up_down"),
+        Place("Reviews", "ai.reviewqueue", "rate_review"),
     ),
     "Models": (
         Place("Language models", "ai.languagemodel", "neurology"),

@@ -9,6 +9,7 @@ NOUNS = (
     "replays",
     "data_sources",
     "feedback",
+    "reviews",
     "jobs",
     "connections",
     "conflicts",

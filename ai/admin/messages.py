@@ -14,6 +14,7 @@ from ai.admin.parts.base import ReadAdmin, in_bulk
 from ai.admin.parts.csv_imports import CsvImport
 from ai.admin.parts.exports import Exports
 from ai.admin.parts.filters import DateFilter, TenantFilter, exact
+from ai.admin.parts.review_filling import Reviewable
 from ai.models import ChatThread, Feedback, Message, Run
 from ai.resources.messages import MessageResource
 from ai.services import rendering, search, transcripts
@@ -23,7 +24,7 @@ ROLES = [(role, role.capitalize()) for role in ("user", "assistant", "tool", "sy
 
 
 @admin.register(Message)
-class MessageAdmin(Exports, CsvImport, ReadAdmin):
+class MessageAdmin(Reviewable, Exports, CsvImport, ReadAdmin):
     """Read-only: what was said stays as it was said."""
 
     noun = "messages"

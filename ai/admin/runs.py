@@ -20,6 +20,7 @@ from ai.admin.parts.base import ReadAdmin, answer, in_bulk
 from ai.admin.parts.csv_imports import CsvImport
 from ai.admin.parts.exports import Exports
 from ai.admin.parts.filters import DateFilter, TenantFilter, exact, narrowed, recent_values
+from ai.admin.parts.review_filling import Reviewable
 from ai.models import Assistant, ChatThread, ForeignId, Run
 from ai.models.runs import HELD, RunStatus
 from ai.resources.runs import RunResource
@@ -71,7 +72,7 @@ def thread_id_of(row: Run) -> str:
 
 
 @admin.register(Run)
-class RunAdmin(Exports, CsvImport, ReadAdmin):
+class RunAdmin(Reviewable, Exports, CsvImport, ReadAdmin):
     """Runs are made by replays and the API, and only read here."""
 
     noun = "runs"

@@ -18,6 +18,7 @@ from ai.admin.parts import badges, filters, selections, thread_filters, transcri
 from ai.admin.parts.base import ConsoleAdmin, pks_of
 from ai.admin.parts.csv_imports import CsvImport
 from ai.admin.parts.exports import Exports
+from ai.admin.parts.review_filling import Reviewable
 from ai.models import ChatThread
 from ai.resources.threads import ThreadResource
 from ai.services import rendering, search
@@ -39,7 +40,7 @@ DATES = ("last_activity_at_from", "last_activity_at_to")
 
 
 @admin.register(ChatThread)
-class ThreadAdmin(Exports, CsvImport, ConsoleAdmin):
+class ThreadAdmin(Reviewable, Exports, CsvImport, ConsoleAdmin):
     """The list of threads; a thread's page is its transcript."""
 
     noun = "threads"
@@ -60,7 +61,7 @@ class ThreadAdmin(Exports, CsvImport, ConsoleAdmin):
     search_help_text = "Search titles and messages"
     ordering = ("-last_activity_at", "-pk")
     lookups = ("tag", "tenant", "user", "model", "feedback", "files", "sync", *DATES)
-    actions = ("replay_on", "retitle", "sync_now", "export_selected", "delete_threads")
+    actions = ("replay_on", "retitle", "sync_now", "export_selected", "review_selected", "delete_threads")
     empty_title = "No conversations yet"
     empty_text = "Threads appear here as soon as your application stores one. To look around first, load the demo."
 

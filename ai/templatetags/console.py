@@ -107,6 +107,12 @@ def clock(at: datetime | None) -> SafeString | str:
 
 
 @register.filter
+def percent(share: float | None) -> str:
+    """A share of 1: 83 %; nothing where there is none."""
+    return "" if share is None else f"{share * 100:.0f} %"
+
+
+@register.filter
 def milliseconds(value: int | None) -> str:
     """A duration: 840 ms, 12.3 s, 4 min 10 s."""
     if value is None:

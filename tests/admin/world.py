@@ -25,6 +25,8 @@ from ai.models import (
     Message,
     ModelRoute,
     RemoteConnection,
+    ReviewItem,
+    ReviewQueue,
     Run,
     RunStep,
     SyncConflict,
@@ -32,6 +34,7 @@ from ai.models import (
     VectorStore,
     VectorStoreFile,
 )
+from ai.stores.rubrics import Rubric
 from tests import factories
 
 #: A word that is in every text of a tenant's world, to be looked for on other tenants' pages.
@@ -107,9 +110,16 @@ def _one(tenant: Tenant, number: int, word: str) -> dict[Any, Any]:
     )
     conflict.save(force_insert=True)
     entry = AuditEntry.objects.record(f"{word}.done", actor_id="1", actor_name=word, at=now, target=run)
+    queue = ReviewQueue(tenant_id=tenant.pk, name=f"{word} {thread.pk.hex}", unit="thread", instructions=word)
+    ReviewQueue.objects.make(queue, Rubric.from_json([{"id": "fine", "type": "yes_no", "text": f"{word}?"}]))
+    ReviewItem.objects.add(
+        [ReviewItem(tenant_id=tenant.pk, queue_id=queue.pk, object_id=thread.pk, thread_id=thread.pk, position=0)],
+        slots=1,
+    )
     rows: dict[Any, Any] = {
         type(row): row
         for row in (
+            queue,
             connection_,
             conflict,
             thread,

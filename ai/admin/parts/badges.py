@@ -122,6 +122,16 @@ def when(value: datetime | None) -> SafeString:
     return format_html('<time class="ai-when" datetime="{}" title="{}">{}</time>', value.isoformat(), local, short)
 
 
+def progress(percent: int) -> SafeString:
+    """A small bar, filled so far."""
+    return format_html(
+        '<span class="ai-progress ai-progress-small" role="progressbar" aria-valuemin="0" aria-valuemax="100"'
+        ' aria-valuenow="{}" aria-label="Progress"><i style="width:{}%"></i></span>',
+        percent,
+        percent,
+    )
+
+
 def clip(text: Any, most: int = 80) -> SafeString:
     """The beginning of a text on one line; the whole of it on hover."""
     words = rendering.visible(" ".join(str(text or "").split()))

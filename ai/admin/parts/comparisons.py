@@ -85,6 +85,17 @@ def context(request: HttpRequest, run_id: UUID) -> dict[str, Any]:
     }
 
 
+def pair(run_id: UUID) -> tuple[str, list[Shown]]:
+    """The question, and one replay beside its original.
+
+    Raises:
+        NotFound: there is no such replay.
+    """
+    found = replays.comparison(run_id=run_id)
+    replay = next(answer for answer in found.replays if answer.run_id == run_id)
+    return found.question, [_shown(found.original, None, run_id), _shown(replay, found.original, run_id)]
+
+
 def _shown(answer: Any, original: Any, focus: UUID) -> Shown:
     label, tone = STATUS.get(answer.status, (answer.status, "info"))
     return Shown(

@@ -31,6 +31,16 @@ class Progress:
     items: dict[str, int]
 
     @property
+    def settled(self) -> int:
+        """Items with an answer that counts."""
+        return self.items.get("agreed", 0) + self.items.get("decided", 0)
+
+    @property
+    def disputed(self) -> int:
+        """Items that somebody has to decide."""
+        return self.items.get("disputed", 0)
+
+    @property
     def percent(self) -> int:
         """Of the reviews."""
         return self.answered * 100 // self.reviews if self.reviews else 0
@@ -47,6 +57,13 @@ def progress(*, queue_id: UUID, at: datetime) -> Progress:
     )
     rows = ReviewItem.objects.filter(queue_id=queue_id).order_by().values_list("state").annotate(count=Count("pk"))
     return Progress(**counts, items=dict(rows))
+
+
+def counts(*, queue_ids: Iterable[UUID]) -> dict[UUID, tuple[int, int]]:
+    """Of each queue, how many reviews it needs and how many it has: one query."""
+    rows = ReviewSlot.objects.filter(queue_id__in=list(queue_ids)).order_by().values_list("queue_id")
+    found = rows.annotate(reviews=Count("pk"), answered=Count("pk", filter=Q(submitted_at__isnull=False)))
+    return {key: (reviews, answered) for key, reviews, answered in found}
 
 
 @dataclass(frozen=True)

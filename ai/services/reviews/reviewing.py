@@ -59,7 +59,20 @@ def next_task(*, queue_id: UUID, by: Any, at: datetime) -> Task | None:
 
 def _task(slot: ReviewSlot, queue: ReviewQueue) -> Task:
     item = ReviewItem.objects.get(pk=slot.item_id)
-    return Task(slot, item, queue, ReviewRubric.objects.current(queue.pk).rubric)
+    rubrics = ReviewRubric.objects.filter(queue_id=queue.pk)
+    asked = rubrics.get(version=slot.rubric_version) if slot.submitted_at else rubrics.latest("version")
+    return Task(slot, item, queue, asked.rubric)
+
+
+def task(*, slot_id: UUID, by: Any) -> Task:
+    """A review that `by` has reserved or answered.
+
+    Raises:
+        Forbidden.
+        NotFound: they have no such review.
+    """
+    slot = _mine(slot_id, by)
+    return _task(slot, queues.get(slot.queue_id))
 
 
 def _mine(slot_id: UUID, by: Any) -> ReviewSlot:

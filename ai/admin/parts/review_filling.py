@@ -1,0 +1,165 @@
+"""Filling a queue from a list's selection, and the names of people on a queue's pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from unfold import widgets
+from unfold.decorators import action
+
+from ai.admin.parts import badges, review_forms
+from ai.admin.parts.base import pks_of
+from ai.admin.parts.lists import Button
+from ai.exceptions import AIError, Forbidden, InvalidInput
+from ai.models import ReviewItem, ReviewQueue
+from ai.models.reviews import QueueState
+from ai.services.reviews import queues, reviewing
+from ai.services.reviews.figures import Pace
+from ai.services.selections import APPEARANCE, NOUNS, Selection
+from ai.stores.rubrics import Rubric
+
+MOST_QUEUES = 200
+#: Ticked rows are in the address of the page.
+MOST_TICKED = 100
+
+
+def names(keys: Iterable[str | None]) -> dict[str, str]:
+    """What the people with these ids are called: one query. Others go by their id."""
+    numbers = {int(key) for key in keys if key and key.isdigit()}
+    people = get_user_model().objects.filter(pk__in=numbers)
+    return {str(person.pk): person.get_username() for person in people}
+
+
+def named(paces: list[Pace]) -> list[dict[str, Any]]:
+    """Who has done how much."""
+    known = names(pace.reviewer for pace in paces)
+    return [{"name": known.get(pace.reviewer, pace.reviewer), "pace": pace} for pace in paces]
+
+
+def answers(item: ReviewItem, rubric: Rubric, *, by: Any) -> list[dict[str, Any]]:
+    """What reviewers answered, as far as `by` may see it."""
+    found = reviewing.answers_for(item_id=item.pk, by=by)
+    known = names(slot.reviewer for slot in found)
+    return [
+        {
+            "name": known.get(slot.reviewer or "", slot.reviewer),
+            "fields": review_forms.fields(rubric, slot.answers or {}),
+            "at": slot.submitted_at,
+        }
+        for slot in found
+    ]
+
+
+class FillForm(forms.Form):
+    """Which queue, and how many."""
+
+    queue = forms.ChoiceField(widget=widgets.UnfoldAdminSelectWidget)
+    sample = forms.IntegerField(
+        label="Only a random sample of",
+        required=False,
+        min_value=1,
+        max_value=queues.MOST_ITEMS,
+        widget=widgets.UnfoldAdminIntegerFieldWidget,
+        help_text="Empty: all of them.",
+    )
+    seed = forms.IntegerField(
+        initial=1,
+        required=False,
+        widget=widgets.UnfoldAdminIntegerFieldWidget,
+        help_text="The same number gives the same sample again.",
+    )
+
+    def __init__(self, data: Any, *, noun: str) -> None:
+        super().__init__(data)
+        units = [unit for unit, plural in queues.NOUNS.items() if plural == noun]
+        rows = ReviewQueue.objects.filter(unit__in=units).exclude(state=QueueState.CLOSED).order_by("name")
+        choices = [(str(row.pk), f"{row.name} ({row.get_unit_display().lower()})") for row in rows[:MOST_QUEUES]]
+        self.fields["queue"].choices = choices  # type: ignore[attr-defined]
+        self.has_queues = bool(choices)
+
+
+def view(admin: Any, request: HttpRequest) -> HttpResponse:
+    """Ask which queue gets the selection in the address, then add it."""
+    if not admin.may(request, "change"):
+        raise PermissionDenied
+    noun = request.GET.get("noun", "")
+    if noun not in NOUNS or noun not in queues.NOUNS.values():
+        raise Http404("Nothing can be reviewed there.")
+    try:
+        selection = _selection(noun, request)
+    except InvalidInput as error:
+        raise Http404(error.message) from error
+    form = FillForm(request.POST if request.method == "POST" else None, noun=noun)
+    if request.method == "POST" and form.is_valid():
+        try:
+            return _fill(request, form.cleaned_data, selection)
+        except Forbidden as error:
+            raise PermissionDenied(error.message) from error
+        except AIError as error:
+            form.add_error(None, error.message)
+    context = {
+        "form": form,
+        "described": selection.describe(),
+        "back": badges.url(f"{NOUNS[noun]._meta.label_lower.replace('.', '_')}_changelist"),
+        "add_url": badges.url("ai_reviewqueue_add"),
+    }
+    response: HttpResponse = admin.page(request, "admin/ai/reviewqueue/fill.html", f"Review these {noun}", **context)
+    return response
+
+
+def _selection(noun: str, request: HttpRequest) -> Selection:
+    if given := request.GET.get("ids"):
+        return Selection.of_ids(noun, given.split(","))
+    parameters = {name: value for name, value in request.GET.items() if name not in ("noun", "ids")}
+    return Selection.of_list(noun, parameters)
+
+
+def _fill(request: HttpRequest, given: dict[str, Any], selection: Selection) -> HttpResponse:
+    added = queues.fill(
+        queue_id=UUID(given["queue"]),
+        selection=selection,
+        by=request.user,
+        at=timezone.now(),
+        sample=given["sample"],
+        seed=given["seed"] or 1,
+    )
+    messages.success(
+        request, f"{added:,} item{'s' * (added != 1)} added; what the queue had already is not there twice."
+    )
+    return HttpResponseRedirect(badges.url("ai_reviewqueue_change", given["queue"]))
+
+
+class Reviewable:
+    """Goes before the class of a page whose rows can be reviewed; `noun` is what they are called among selections."""
+
+    noun = ""
+    actions: Any = ("export_selected", "review_selected")
+
+    def has_fill_permission(self, request: HttpRequest) -> bool:
+        """`ai.change_reviewqueue`."""
+        user: Any = request.user
+        return bool(user.has_perm("ai.change_reviewqueue"))
+
+    @action(description="Review…", permissions=["fill"])
+    def review_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse:
+        """Ask which queue gets the ticked rows."""
+        chosen = ",".join(key.hex for key in pks_of(queryset, most=MOST_TICKED))
+        return HttpResponseRedirect(reverse("admin:ai_reviewqueue_fill", query={"noun": self.noun, "ids": chosen}))
+
+    def list_buttons(self, request: HttpRequest, changelist: Any) -> list[Button]:
+        """Also the way to review what the list shows, or a sample of it."""
+        found: list[Button] = super().list_buttons(request, changelist)  # type: ignore[misc]
+        if not self.has_fill_permission(request) or not changelist.result_list:
+            return found
+        query = {name: str(value) for name, value in request.GET.items() if name not in APPEARANCE - {"q"}}
+        url = reverse("admin:ai_reviewqueue_fill", query={**query, "noun": self.noun})
+        return [*found, Button("Review a sample…", url, "rate_review")]

@@ -1,0 +1,124 @@
+// Reviewing by keyboard: answers by number, drafts that keep themselves, and the next item without leaving the page.
+"use strict";
+
+(() => {
+  const DRAFT_MS = 1200;
+  let timer = 0;
+  let busy = false;
+
+  const form = () => document.getElementById("r-form");
+  const questions = () => [...document.querySelectorAll("#r-form [data-question]")];
+
+  function current() {
+    return document.querySelector("#r-form .r-current") || questions()[0];
+  }
+
+  function mark(field) {
+    for (const each of questions()) each.classList.toggle("r-current", each === field);
+  }
+
+  function isAnswered(field) {
+    return Boolean(field.querySelector("input:checked")) || [...field.querySelectorAll("textarea, input[type=number]")].some((each) => each.value);
+  }
+
+  function start() {
+    if (!form()) return;
+    mark(questions().find((field) => !isAnswered(field)) || questions()[0]);
+  }
+
+  function press(number) {
+    const field = current();
+    const input = field?.querySelectorAll(".r-choice input")[number - 1];
+    if (!input || input.disabled) return;
+    input.checked = input.type === "checkbox" ? !input.checked : true;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+    const all = questions();
+    const next = all[all.indexOf(field) + 1];
+    if (input.type === "radio" && next) mark(next);
+  }
+
+  async function keepDraft() {
+    const mine = form();
+    if (!mine || busy || "answered" in mine.dataset) return;
+    const said = document.getElementById("r-kept");
+    try {
+      const response = await fetch(mine.dataset.draft, { method: "POST", body: new FormData(mine), credentials: "same-origin" });
+      const answer = await response.json();
+      if (said) said.textContent = response.ok ? "Your draft is kept." : answer.error;
+    } catch {
+      if (said) said.textContent = "Your draft could not be kept; it is still on this page.";
+    }
+  }
+
+  function later() {
+    clearTimeout(timer);
+    timer = setTimeout(keepDraft, DRAFT_MS);
+  }
+
+  // The server answers with the next page; only its middle is put in place, so that the next item is there at once.
+  async function go(url, body) {
+    if (busy) return;
+    busy = true;
+    clearTimeout(timer);
+    try {
+      const response = await fetch(url, { method: "POST", body, credentials: "same-origin" });
+      const page = new DOMParser().parseFromString(await response.text(), "text/html");
+      const fresh = page.getElementById("r-page");
+      if (!fresh) return location.assign(response.url);
+      document.getElementById("r-page").replaceWith(fresh);
+      if (response.redirected) history.pushState(null, "", response.url);
+      window.scrollTo(0, 0);
+      start();
+    } catch {
+      const said = document.getElementById("r-kept");
+      if (said) said.textContent = "The server did not answer. Nothing is lost: try again.";
+    } finally {
+      busy = false;
+    }
+    return undefined;
+  }
+
+  function isTyping() {
+    const active = document.activeElement;
+    return active && (active.isContentEditable || /^(TEXTAREA|SELECT)$/.test(active.tagName) || (active.tagName === "INPUT" && !/^(radio|checkbox)$/.test(active.type)));
+  }
+
+  document.addEventListener("submit", (event) => {
+    if (event.target.id !== "r-form" && event.target.id !== "r-undo") return;
+    event.preventDefault();
+    go(event.submitter?.getAttribute("formaction") || event.target.action, new FormData(event.target));
+  });
+
+  document.addEventListener("change", (event) => event.target.closest("#r-form") && later());
+  document.addEventListener("input", (event) => event.target.closest("#r-form") && later());
+  document.addEventListener("focusin", (event) => {
+    const field = event.target.closest("#r-form [data-question]");
+    if (field) mark(field);
+  });
+
+  // Before the pages of threads hear of it, to whom some of these keys mean something else.
+  window.addEventListener(
+    "keydown",
+    (event) => {
+      if (!form()) return;
+      const press_ = (name) => document.querySelector(`#r-page [data-key=${name}]`)?.click();
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+        event.preventDefault();
+        return press_("submit");
+      }
+      if (event.ctrlKey || event.metaKey || event.altKey || isTyping()) return undefined;
+      if (/^[1-9]$/.test(event.key)) press(Number(event.key));
+      else if (event.key === "s") press_("pass");
+      else if (event.key === "u") press_("undo");
+      else if (event.key === "?") press_("keys");
+      else return undefined;
+      event.preventDefault();
+      event.stopPropagation();
+      return undefined;
+    },
+    true,
+  );
+
+  window.addEventListener("popstate", () => location.reload());
+  document.addEventListener("DOMContentLoaded", start);
+})();
