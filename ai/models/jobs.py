@@ -13,6 +13,7 @@ from django.db.models import Count, F, Q
 
 from ai import conf, tenancy
 from ai.exceptions import Conflict
+from ai.models import bulk
 from ai.models.base import TenantManager, TenantRecord
 
 
@@ -192,7 +193,7 @@ class JobItemManager(TenantManager):
 
     def add(self, items: Iterable[JobItem]) -> None:
         """Write the things a new job works on."""
-        self.bulk_create(items, batch_size=500)
+        bulk.insert_objects(JobItem, items)
 
     def next_of(self, job_id: UUID, *, most: int) -> list[JobItem]:
         """The first things that are still to do."""

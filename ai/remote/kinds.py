@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ai.exceptions import InvalidInput
+from ai.exceptions import InvalidInput, RemoteMissing
 from ai.models.remotes import ASSISTANTS_SOURCES, PREFIXES, kind_of
 from ai.remote.assistants import AssistantsThreads
 from ai.remote.conversations import Conversations
@@ -15,6 +15,14 @@ ADAPTERS: dict[str, type[RemoteConversations]] = {
 }
 
 __all__ = ["ADAPTERS", "ASSISTANTS_SOURCES", "PREFIXES", "adapter", "kind_of"]
+
+
+def is_never_served(remote: RemoteConversations, error: RemoteMissing) -> bool:
+    """Whether the server has not got the address, rather than the conversation.
+
+    Of Assistants-style threads that is how it ends: OpenAI answers so since it switched them off.
+    """
+    return "invalid url" in error.message.lower() and remote.kind != AssistantsThreads.kind
 
 
 def adapter(kind: str, line: Line) -> RemoteConversations:

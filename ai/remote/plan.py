@@ -253,6 +253,7 @@ class _Comparison:
         local = self._local.get(row.message_id)
         if local is None:
             self._plan.forget.append(row)
+            self._plan.settled.append(str(row.external_id))
         elif row.remote_digest == "" and row.local_digest == local.digest:
             self._plan.settled.append(str(row.external_id))
         else:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 
-from ai.exceptions import Conflict, RemoteMissing, RemoteRefused
+from ai.exceptions import Conflict, RemoteError, RemoteMissing, RemoteRefused
 from ai.models import ChatThread, ThreadSync
 from ai.models.connections import Address
 from ai.models.sync_states import SyncState
@@ -61,6 +61,8 @@ async def sync(thread_id: UUID, order: Order) -> Result:
         try:
             return await _Thread(side, remote, order).sync()
         except RemoteMissing as error:
+            if kinds.is_never_served(remote, error):
+                raise RemoteError(f"The server knows no {remote.label.lower()}. Is it the right connection?") from error
             return await sync_to_async(_gone)(side, error, at=order.now())
         except (Conflict, _Moved):
             if attempt == TRIES - 1:

@@ -175,11 +175,13 @@ class TestConflictPage:
 
         page = client.get(f"{url}/change/").content.decode()
         thread = client.get(f"/admin/ai/chatthread/{conflict.thread_id}/change/").content.decode()
+        job = client.get(f"/admin/ai/job/{Job.objects.latest('created').pk}/change/").content.decode()
         decided = client.post(f"{url}/decide/remote/", follow=True)
 
         assert "our words" in page
         assert "their" in page
         assert f"{url}/change/" in thread
+        assert "Decide conflicts" in job
         assert "Decided." in said(decided)
         assert Message.objects.get().preview == "their words"
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from ai import ids, tenancy
 from ai.models import ApiKey, ChatThread, DataSource, Message, Tenant
-from ai.services import actors, messages
+from ai.services import actors, connections, messages
 from tests import factories
 from tests.api.live import served
 from tests.remote import syncing
@@ -36,11 +36,17 @@ class TestOtherConsole:
             Message.objects.append([said("user", "Thank you!")], thread_id=ours.pk)
             second = sync(ours)
             third = sync(ours)
+            tested = connections.test(row=connection, by=actors.SYSTEM, at=timezone.now())
+            wrong = syncing.linked(tenant, "conv_elsewhere")
+            refused = sync(wrong)
 
         assert syncing.results(first) == ["122 came, 1 file came along"]
         assert syncing.results(second) == ["1 went"]
         assert syncing.results(third) == ["In step"]
         assert ours.sync_state == "linked"
+        assert tested.serves == ("Assistants-style threads",)
+        assert "knows no conversations" in syncing.results(refused)[0]
+        assert wrong.sync_state == "local"
         with tenancy.scope(other.pk):
             assert texts(theirs) == texts_in(tenant, ours)
         copy = DataSource.objects.get()

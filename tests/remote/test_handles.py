@@ -52,6 +52,9 @@ class TestRemoteThread:
             thread.remote_thread()
 
         handle = thread.remote_thread()
-        with override_settings(AI_PRIVATE_MODEL_HOSTS=[]), pytest.raises(ModelError, match="refused before it was made"):
+        with (
+            override_settings(AI_PRIVATE_MODEL_HOSTS=[]),
+            pytest.raises(ModelError, match="refused before it was made"),
+        ):
             handle.client.with_options(max_retries=0).beta.threads.retrieve(handle.id)
         assert server.requests == []

@@ -10,7 +10,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from ai.admin.parts import badges, import_results
-from ai.models import Job
+from ai.models import Job, SyncConflict
+from ai.models.conflicts import ConflictStatus
 from ai.services.exports import jobs as exports
 
 
@@ -72,10 +73,22 @@ def _taken_in(request: HttpRequest, job: Job) -> dict[str, Any]:
     return {"made": job.data.get("tenant", ""), "counts": list((job.data.get("counts") or {}).items())}
 
 
+def _conflicts(request: HttpRequest, job: Job) -> list[Link]:
+    """What syncs have left for a person to decide, this one or an earlier one."""
+    user: Any = request.user
+    if not user.has_perm("ai.view_syncconflict"):
+        return []
+    rows = SyncConflict.objects.filter(status=ConflictStatus.OPEN)
+    if not (rows.filter(tenant_id=job.tenant_id) if job.tenant_id else rows).exists():
+        return []
+    address = badges.url("ai_syncconflict_changelist", status=ConflictStatus.OPEN)
+    return [Link("Decide conflicts", address, "sync_problem", is_main=True)]
+
+
 #: Every kind of job, by `Job.kind`.
 KINDS: dict[str, Kind] = {
     "replay": Kind("Replay"),
-    "sync": Kind("Sync"),
+    "sync": Kind("Sync", _conflicts),
     "export": Kind("Export", template="admin/ai/export/job.html", context=_export),
     "bundle": Kind("Bundle", template="admin/ai/export/job.html", context=_export),
     "bundle_import": Kind("Import of a bundle", template="admin/ai/export/taken_in.html", context=_taken_in),
