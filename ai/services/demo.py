@@ -22,11 +22,14 @@ from ai.models import (
     Feedback,
     LanguageModel,
     Message,
+    ReviewQueue,
     Run,
     RunStep,
     Tenant,
 )
 from ai.services import audit
+from ai.services.reviews import queues
+from ai.services.selections import Selection
 from ai.stores.content import text_of, tool_calls_of
 
 
@@ -83,6 +86,7 @@ def load(*, folder: Path, by: Any, at: datetime, only_if_empty: bool = False) ->
         for line in _lines(folder):
             row = _thread(shelf, line, at=at)
             threads, messages = threads + 1, messages + row.message_count
+        _review_queues(shelf, by=by, at=at)
         audit.record("demo.loaded", by=by, at=at, threads=threads, messages=messages)
     return Loaded(len(shelf.tenants), threads, messages)
 
@@ -123,6 +127,17 @@ def _assistants(shelf: _Shelf) -> None:
             id=UUID(entry["id"]), defaults={**values, "tenant_id": tenant_id, "tools": tools}
         )
         shelf.assistants[tenant_id, entry["name"]] = row.pk
+
+
+def _review_queues(shelf: _Shelf, *, by: Any, at: datetime) -> None:
+    for entry in _read(shelf.folder / "review_queues.json"):
+        tenant_id, most = shelf.tenants[entry.pop("tenant")], entry.pop("threads")
+        if ReviewQueue.objects.filter(tenant_id=tenant_id, name=entry["name"]).exists():
+            continue
+        made = queues.make(**entry, tenant_id=tenant_id, by=by, at=at)
+        rows = ChatThread.objects.filter(tenant_id=tenant_id).latest_first().values_list("pk", flat=True)
+        chosen = Selection.of_ids("threads", rows[:most])
+        queues.fill(queue_id=made.pk, selection=chosen, by=by, at=at)
 
 
 def _thread(shelf: _Shelf, line: dict[str, Any], *, at: datetime) -> ChatThread:

@@ -23,7 +23,8 @@
 
   function start() {
     if (!form()) return;
-    mark(questions().find((field) => !isAnswered(field)) || questions()[0]);
+    const open = questions().filter((field) => !isAnswered(field));
+    mark(open.find((field) => field.querySelector(".r-choice")) || open[0] || questions()[0]);
   }
 
   function press(number) {
@@ -33,7 +34,7 @@
     input.checked = input.type === "checkbox" ? !input.checked : true;
     input.dispatchEvent(new Event("change", { bubbles: true }));
     const all = questions();
-    const next = all[all.indexOf(field) + 1];
+    const next = all.slice(all.indexOf(field) + 1).find((each) => each.querySelector(".r-choice"));
     if (input.type === "radio" && next) mark(next);
   }
 
