@@ -11,6 +11,8 @@ def empty() -> None:
     for model in apps.get_app_config("ai").get_models():
         if model._meta.model_name not in {"auditentry", "auditseal"}:
             model._base_manager.all().delete()
+    if not default_storage.exists(""):
+        return
     for folder in default_storage.listdir("")[0]:
         for name in default_storage.listdir(folder)[1]:
             default_storage.delete(f"{folder}/{name}")
