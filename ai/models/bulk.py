@@ -17,7 +17,8 @@ from uuid import UUID
 
 from django.db import connections, models, router, transaction
 
-from ai.models.search import SearchDocument
+from ai.models.search import INDEXED_CHARACTERS, SearchDocument
+from ai.models.words import grams
 
 Row = tuple[Any, ...]
 
@@ -81,15 +82,17 @@ def _naive(at: datetime) -> str:
 _CONVERTERS: dict[str, Callable[[Any], Any]] = {"UUIDField": _hex, "JSONField": json.dumps, "DateTimeField": _naive}
 
 
-def index(documents: Iterable[SearchDocument]) -> None:
-    """Write new search documents, very many at once where it pays."""
-    prepared = [document.prepared() for document in documents if document.text]
-    if len(prepared) < WORTH_IT:
-        insert_objects(SearchDocument, prepared)
-        return
-    fields: list[Any] = [SearchDocument._meta.get_field(name) for name in SEARCH_FIELDS]
-    vendor = connections[router.db_for_write(SearchDocument)].vendor
-    insert_search_documents(_rows(fields, prepared, vendor))
+def index(texts: Iterable[tuple[UUID, UUID, UUID, str]]) -> None:
+    """Write new search documents of (tenant, thread, message, text), very many at once where that pays."""
+    rows = [
+        (tenant.hex, thread.hex, message.hex, text, grams(text))
+        for tenant, thread, message, whole in texts
+        if (text := whole[:INDEXED_CHARACTERS])
+    ]
+    if len(rows) < WORTH_IT:
+        insert(SearchDocument, SEARCH_FIELDS, rows)
+    else:
+        insert_search_documents(rows)
 
 
 def insert_search_documents(rows: Iterable[Row]) -> None:

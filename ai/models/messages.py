@@ -95,12 +95,13 @@ class MessageManager(TenantModelManagerMixin, models.Manager.from_queryset(Messa
         at: datetime,
         run_id: UUID | str | None = None,
         external_id: str | None = None,
+        key: UUID | None = None,
     ) -> Message:
-        """An unsaved row for JSON `message`."""
-        key, foreign = _own_id(message)
+        """An unsaved row for JSON `message`; its key is `key`, its own id where that can be one, or new."""
+        own, foreign = _own_id(message)
         run = run_id or message.get("run_id")
         row: Message = self.model(
-            id=key or ids.new(),
+            id=key or own or ids.new(),
             thread_id=str(thread.pk),
             tenant_id=thread.tenant_id,
             message=message,
@@ -121,11 +122,12 @@ class MessageManager(TenantModelManagerMixin, models.Manager.from_queryset(Messa
             SearchDocument.objects.index(row.document() for row in kept)
 
     def insert_many(self, rows: Iterable[Message]) -> None:
-        """Write very many new rows with their search documents."""
+        """Write very many new rows of tenants' threads, with their search documents."""
         kept = list(rows)
+        texts = ((row.tenant_id, UUID(str(row.thread_id)), row.pk, searchable(row.message)) for row in kept)
         with transaction.atomic():
             bulk.insert_objects(Message, kept)
-            bulk.index(row.document() for row in kept)
+            bulk.index((tenant, thread, key, text) for tenant, thread, key, text in texts if tenant)
 
     def _attach(self, rows: list[Message], thread: ChatThread) -> None:
         from ai.models.data_sources import DataSource

@@ -10,7 +10,20 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import exports, file_search, load, pages, replays, runner, runs, search, startup, streams, sync
+from tests.benchmarks import (
+    exports,
+    file_search,
+    imports,
+    load,
+    pages,
+    replays,
+    runner,
+    runs,
+    search,
+    startup,
+    streams,
+    sync,
+)
 from tests.benchmarks.measures import HEADER, Measure
 from tests.benchmarks.places import Places, say
 
@@ -25,6 +38,7 @@ BENCHMARKS: dict[str, Callable[[Places], list[Measure]]] = {
     "search": search.run,
     "file_search": file_search.run,
     "exports": exports.run,
+    "imports": imports.run,
     "pages": pages.run,
 }
 NEEDED_BYTES = 6 * 1024**3

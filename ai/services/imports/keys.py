@@ -81,16 +81,18 @@ class Keys:
         """What is here of the drafts: one query where they are all new, six at most where they are not."""
         threads = [draft.id for draft in drafts] + [draft.forked_from for draft in drafts if draft.forked_from]
         messages = [message for draft in drafts for message in draft.messages]
-        own_names = [message.id for message in messages if "/" not in message.id or message.belongs_to_step]
+        kept = {message.key for message in messages if message.key}
+        own_names = [m.id for m in messages if not m.key and ("/" not in m.id or m.belongs_to_step)]
         steps = [step for draft in drafts for step in draft.steps]
         runs = [run.id for draft in drafts for run in draft.runs] + [step.run_id for step in steps]
         runs += [message.run_id for message in messages if message.run_id]
         step_ids = [step.id for step in steps]
-        if not self._may_know([*threads, *own_names, *step_ids, *runs]):
+        if not (kept or self._may_know([*threads, *own_names, *step_ids, *runs])):
             return Known()
         here = self._here(ChatThread, threads)
-        inside = [message.id for draft in drafts if draft.id in here for message in draft.messages]
+        inside = [m.id for draft in drafts if draft.id in here for m in draft.messages if not m.key]
         found = self._here(Message, {*own_names, *inside}, owner="thread_id")
+        found |= {str(key): here for key, here in _rows(Message, kept, "thread_id")}
         return Known(
             threads=here,
             messages=found | self._unnamed(drafts, here),
@@ -121,8 +123,13 @@ class Keys:
 
     def _here(self, model: type[Any], texts: Iterable[str], *, owner: str = "pk") -> dict[str, Here]:
         named = {key: text for text in texts for key in self.candidates(text)}
-        rows = (model.objects.filter(pk__in=chunk).values_list("pk", owner) for chunk in _chunks(named))
-        return {named[key]: Here(key, str(whose)) for found in rows for key, whose in found}
+        return {named[key]: here for key, here in _rows(model, named, owner)}
+
+
+def _rows(model: type[Any], keys: Iterable[UUID], owner: str) -> Iterator[tuple[UUID, Here]]:
+    for chunk in _chunks(keys):
+        for key, whose in model.objects.filter(pk__in=chunk).values_list("pk", owner):
+            yield key, Here(key, str(whose))
 
 
 def _chunks(keys: Iterable[UUID]) -> Iterator[list[UUID]]:

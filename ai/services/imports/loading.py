@@ -122,7 +122,7 @@ def once(drafts: Iterable[Draft], report: Report) -> Generator[Draft, None, None
     with Occurrences() as seen:
         for draft in drafts:
             if isinstance(draft, ThreadDraft):
-                said = digest([[message.id, message.message] for message in draft.messages])
+                said = _fingerprint(draft)
                 before = seen.first(draft.id, f"{said} {draft.place}")
                 first, _, place = before.partition(" ")
                 if place != draft.place and first != said:
@@ -130,6 +130,11 @@ def once(drafts: Iterable[Draft], report: Report) -> Generator[Draft, None, None
                     report.refuse(Refusal("thread", draft.place, reason, draft.id))
                     continue
             yield draft
+
+
+def _fingerprint(draft: ThreadDraft) -> str:
+    """A text that is the same for threads that say the same. What has no id of its own has one made of what it says."""
+    return digest([message.id if message.is_unnamed else [message.id, message.message] for message in draft.messages])
 
 
 def batches(drafts: Iterable[Draft]) -> Iterator[list[Draft]]:

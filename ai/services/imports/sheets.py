@@ -157,21 +157,17 @@ def _in_order(staged: Sequence[Staged]) -> list[Staged]:
 
 def _message(thread_id: str, staged: Staged, names: MessageNames, *, at: datetime) -> MessageDraft:
     row = staged.value
-    given = {
-        name: row[name] for name in tables.MESSAGES.header if name in row and (row[name] or name in _NULL_OF_MESSAGES)
-    }
-    given.pop("tenant_id", None)
-    given.pop("id", None)
+    given = {name: row[name] for name in _OF_MESSAGES if name in row and (row[name] or name in _NULL_OF_MESSAGES)}
     given |= {"created": cell} if (cell := _cell(row, _TIMES)) else {}
     known = tables.MESSAGES.values(given)
     message = chats.normal(known["message"] if known.get("message") is not None else _said(row))
     fields.require_shallow(message)
     named = row.get("id") or row.get("message_id")
     key = _key(named) if named else None
-    name = fields.as_identity(named) if named else names.of(message)
+    name = named if named else names.of(message)
     exact = {attribute: known[attribute] for attribute in ("run_id", "modified") if known.get(attribute) is not None}
     return MessageDraft(
-        id=str(key) if key else f"{thread_id}/{name}",
+        id=name if key else f"{thread_id}/{fields.as_identity(name)}",
         key=key,
         place=staged.place,
         at=known.get("created") or at,
@@ -183,6 +179,7 @@ def _message(thread_id: str, staged: Staged, names: MessageNames, *, at: datetim
     )
 
 
+_OF_MESSAGES = ("sequence", "message", "metadata", "run_id", "external_id", "created", "modified")
 _NULL_OF_MESSAGES = frozenset(column.name for column in tables.MESSAGES.columns if column.is_null)
 
 

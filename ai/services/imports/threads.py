@@ -25,6 +25,9 @@ from ai.services.imports.reports import Outcome
 from ai.stores.content import text_of
 from ai.stores.serialization import clean_text
 
+#: A title follows from the first words; the rule would look at all of them.
+TITLED_BY = 120
+
 
 def write(drafts: Sequence[ThreadDraft], *, keys: Keys, source: str, dry_run: bool = False) -> list[Outcome]:
     """Write what is new of the drafts, all of them or none, or with `dry_run` only find out what that is."""
@@ -169,8 +172,9 @@ class _Writer:
             at=draft.at,
             run_id=self._run_key(draft.run_id) if draft.run_id else None,
             external_id=draft.external_id,
+            key=self._message_key(draft),
         )
-        row.id, row.data = self._message_key(draft), draft.data
+        row.data = draft.data
         for name, value in draft.values.items():
             setattr(row, name, value)
         return row
@@ -299,7 +303,7 @@ class _Writer:
 
     def _title(self, opening: str) -> str:
         given = " ".join(clean_text(self.draft.title).split())[:NAME_CHARACTERS]
-        return given or titles.by_rule(opening)
+        return given or titles.by_rule(opening[:TITLED_BY])
 
 
 def _has_files(messages: Iterable[MessageDraft]) -> bool:
