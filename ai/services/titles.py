@@ -96,7 +96,7 @@ def find(
     except (AIError, ImportError) as error:
         note = llm.translate(error).message
         log.warning("The title model %s gave no title: %s", spec.alias, note)
-        return [_by_rule(conversation, note=note) for conversation in conversations]
+        return [_by_rule(conversation, note=note, is_hopeless=True) for conversation in conversations]
     return [_proposal(c, w, spec) for c, w in zip(conversations, written, strict=True)]
 
 

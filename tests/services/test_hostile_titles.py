@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import unicodedata
 from datetime import UTC, datetime
 from typing import Any
@@ -117,6 +118,18 @@ ANSWERS = {
     "html only": "<script>alert(1)</script>",
     "an address": "https://evil.example/x",
 }
+
+
+@pytest.mark.parametrize(
+    "piece", ["\n", " ", "<a", "[", "[a](", "`", "_", "a.", "A. ", "http", "#\n", "1.\n", "あ", "、", "请"]
+)
+def test_no_text_takes_long(piece: str) -> None:
+    begun = time.monotonic()
+
+    titles.by_rule(piece * 100_000)
+    titles.tidy(piece * 100_000)
+
+    assert time.monotonic() - begun < 2
 
 
 class TestAnswer:
