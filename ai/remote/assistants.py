@@ -63,12 +63,6 @@ class AssistantsThreads(RemoteConversations):
         where = path("threads", remote_id, "messages", message_id)
         return message_of(await self.line.post(where, {"metadata": _metadata(after)}))
 
-    async def delete(self, remote_id: str, message: RemoteMessage | str) -> bool:
-        """Delete the message."""
-        message_id = message if isinstance(message, str) else message.id
-        await self.line.delete(path("threads", remote_id, "messages", message_id))
-        return True
-
 
 def message_of(item: Json) -> RemoteMessage:
     """A message in chat format: one text becomes the content, several parts stay parts."""

@@ -75,13 +75,6 @@ class Conversations(RemoteConversations):
             made = made[len(each) :]
         return found
 
-    async def delete(self, remote_id: str, message: RemoteMessage | str) -> bool:
-        """Delete the message's items."""
-        ids = (message,) if isinstance(message, str) else message.parts or (message.id,)
-        for item_id in ids:
-            await self.line.delete(path("conversations", remote_id, "items", item_id))
-        return True
-
 
 def _groups(data: Sequence[Json], *, newest_first: bool) -> list[items.Group]:
     """The items by message, in the order of reading."""

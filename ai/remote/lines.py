@@ -87,13 +87,6 @@ class Line:
         answer: Any = await self._once(lambda: self.client.post(where, cast_to=object, body=dict(body)))
         return answer if isinstance(answer, dict) else {}
 
-    async def delete(self, where: str) -> None:
-        """Delete something; what is gone already is as good."""
-        try:
-            await self._once(lambda: self.client.delete(where, cast_to=object))
-        except RemoteMissing:
-            return
-
     async def upload(self, name: str, content: IO[bytes], purpose: str) -> str:
         """Keep a file there; its id."""
 

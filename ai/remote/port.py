@@ -88,7 +88,3 @@ class RemoteConversations(ABC):
     async def edit(self, remote_id: str, message_id: str, *, before: Json, after: Json) -> RemoteMessage | None:
         """Make our change there; None where the remote takes no such change."""
         return None
-
-    async def delete(self, remote_id: str, message: RemoteMessage | str) -> bool:
-        """Delete a message there; False where that cannot be done."""
-        return False

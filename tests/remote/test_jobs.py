@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
+from typing import Any
+from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connections
 from django.test import override_settings
 from django.utils import timezone
 
-from ai.models import AuditEntry, ChatThread, Job, JobItem, RemoteConnection, Tenant, ThreadSync
+from ai import tenancy
+from ai.models import AuditEntry, ChatThread, Job, RemoteConnection, Tenant, ThreadSync
+from ai.models.connections import MOST_AT_ONCE
+from ai.remote import sides
 from ai.services import actors, jobs
-from ai.services.sync import schedule
+from ai.services.selections import Selection
+from ai.services.sync import requests, schedule
+from ai.tasks import sync as tasks
 from tests import factories
 from tests.fakes.remotes import Failure, RemoteServer
 from tests.remote import syncing
@@ -45,32 +54,29 @@ class TestManyThreads:
 
         assert server.most_open == 2
 
-    def test_a_cancelled_one_stops(self, tenant: Tenant, server: RemoteServer, connection: RemoteConnection) -> None:
-        RemoteConnection.objects.update(concurrency=1)
-        threads = [linked(tenant, server.state.thread(f"word {n}")) for n in range(40)]
+    def test_a_fault_of_ours_is_logged_and_stops_no_other(
+        self,
+        tenant: Tenant,
+        server: RemoteServer,
+        connection: RemoteConnection,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        threads = [linked(tenant, server.state.thread(f"word {n}")) for n in range(2)]
+        real = sides.load
 
-        def cancel(line: str) -> None:
-            if len(server.requests) == 5:
-                server.before = lambda line: None
-                stopped.append(line)
+        def broken(thread_id: UUID, **options: Any) -> Any:
+            if thread_id == threads[0].pk:
+                raise ZeroDivisionError
+            return real(thread_id, **options)
 
-        stopped: list[str] = []
-        server.before = cancel
-        from ai.services.selections import Selection
-        from ai.services.sync import requests
+        monkeypatch.setattr(sides, "load", broken)
 
-        job = requests.request(
-            selection=Selection.of_ids("threads", [thread.pk for thread in threads]),
-            by=actors.SYSTEM,
-            at=timezone.now(),
-        )
-        jobs.cancel(job_id=job.pk, by=actors.SYSTEM, at=timezone.now())
+        job = sync(*threads)
 
-        syncing.carry_on(job)
-
-        assert job.status == "cancelled"
-        assert server.requests == []
-        assert JobItem.objects.filter(job_id=job.pk, status="queued").count() == 40
+        assert (job.status, job.done, job.failed) == ("completed", 1, 1)
+        assert "fault of the console" in "".join(results(job))
+        assert str(threads[0].pk) in caplog.text
 
     def test_is_in_the_audit_log(self, tenant: Tenant, server: RemoteServer, connection: RemoteConnection) -> None:
         sync(linked(tenant, server.state.thread("one")))
@@ -174,3 +180,60 @@ class TestSchedule:
         factories.thread(tenant)
 
         assert schedule.run(at=timezone.now()) is None
+
+
+@pytest.mark.django_db(transaction=True)
+class TestInterrupted:
+    @pytest.fixture
+    def job(self, tenant: Tenant, server: RemoteServer) -> Job:
+        syncing.connection(tenant, server.url, concurrency=1)
+        threads = [linked(tenant, server.state.thread(f"word {n}")) for n in range(60)]
+        chosen = Selection.of_ids("threads", [thread.pk for thread in threads])
+        return requests.request(selection=chosen, by=actors.SYSTEM, at=timezone.now())
+
+    def test_a_cancelled_one_stops(self, tenant: Tenant, server: RemoteServer, job: Job) -> None:
+        self.at_the_fifth_request(
+            server, tenant, lambda: jobs.cancel(job_id=job.pk, by=actors.SYSTEM, at=timezone.now())
+        )
+
+        syncing.carry_on(job)
+
+        assert job.status == "cancelled"
+        assert len(server.requests) <= MOST_AT_ONCE + 5  # those that had been begun
+        assert job.done < 20
+
+    def test_one_that_another_worker_took_is_left_to_it(self, tenant: Tenant, server: RemoteServer, job: Job) -> None:
+        self.at_the_fifth_request(
+            server, tenant, lambda: Job.objects.filter(pk=job.pk).update(leased_by="another worker")
+        )
+
+        syncing.carry_on(job)
+
+        assert (job.status, job.leased_by) == ("running", "another worker")
+        assert len(server.requests) <= MOST_AT_ONCE + 5
+
+    def at_the_fifth_request(self, server: RemoteServer, tenant: Tenant, act: Callable[[], Any]) -> None:
+        def watch(line: str) -> None:
+            if len(server.requests) == 5:
+                try:
+                    with tenancy.scope(tenant.pk):
+                        act()
+                finally:
+                    connections.close_all()
+
+        server.before = watch
+
+
+class TestTasks:
+    def test_push_and_schedule_are_one_call_each(
+        self, tenant: Tenant, server: RemoteServer, connection: RemoteConnection
+    ) -> None:
+        thread = linked(tenant, key := server.state.thread("one"))
+        thread.add_message(syncing.said("user", "two"))
+
+        tasks.push(thread_id=str(thread.pk), later="ignored")
+        tasks.push(thread_id=str(thread.pk))
+        tasks.scheduled()
+
+        assert len(server.state.threads[key]) == 2
+        assert not Job.objects.exists()

@@ -150,11 +150,6 @@ class RemoteServer:
         found["metadata"] = body["metadata"]
         return found
 
-    def _drop(self, key: str, message: str, body: Any) -> Json:
-        place = self.state.threads.get(key, [])
-        place.remove(self._find(place, message))
-        return {"id": message, "deleted": True}
-
     def _find(self, rows: list[Json], key: str) -> Json:
         for row in rows:
             if row["id"] == key:
@@ -177,11 +172,6 @@ class RemoteServer:
         self._conversation(key)
         made = self.state.add_items(key, body["items"])
         return {"object": "list", "data": made, "first_id": made[0]["id"], "last_id": made[-1]["id"], "has_more": False}
-
-    def _drop_item(self, key: str, item: str, body: Any) -> Json:
-        place = self.state.conversations.get(key, [])
-        place.remove(self._find(place, item))
-        return self._conversation(key)
 
     def _response(self, key: str, query: Json) -> Json:
         if key not in self.state.responses:
@@ -227,12 +217,10 @@ ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("GET", f"/threads/{_ID}/messages", RemoteServer._messages),
     ("POST", f"/threads/{_ID}/messages", RemoteServer._say),
     ("POST", f"/threads/{_ID}/messages/{_ID}", RemoteServer._modify),
-    ("DELETE", f"/threads/{_ID}/messages/{_ID}", RemoteServer._drop),
     ("GET", f"/conversations/{_ID}", RemoteServer._conversation),
     ("POST", "/conversations", RemoteServer._new_conversation),
     ("GET", f"/conversations/{_ID}/items", RemoteServer._items),
     ("POST", f"/conversations/{_ID}/items", RemoteServer._add_items),
-    ("DELETE", f"/conversations/{_ID}/items/{_ID}", RemoteServer._drop_item),
     ("GET", f"/responses/{_ID}", RemoteServer._response),
     ("GET", f"/responses/{_ID}/input_items", RemoteServer._input_items),
     ("GET", f"/chat/completions/{_ID}", RemoteServer._completion),
@@ -317,7 +305,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_GET = do_POST = do_DELETE = _handle  # noqa: N815 - the names http.server looks for
+    do_GET = do_POST = _handle  # noqa: N815 - the names http.server looks for
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
