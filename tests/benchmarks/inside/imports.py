@@ -36,7 +36,8 @@ from ai.services.tables import MESSAGES
 from tests.benchmarks.inside import tell
 
 TALK = 25
-WORDS = 40
+#: Words of questions and of answers.
+WORDS = (12, 60)
 BATCH = 1000
 
 
@@ -47,8 +48,9 @@ def messages(count: int) -> Iterator[tuple[UUID, int, dict[str, str]]]:
     for place in range(count):
         if place % TALK == 0:
             thread = ids.new()
-        said = " ".join(rng.choices(words, k=WORDS))
-        yield thread, place % TALK + 1, {"role": ("user", "assistant")[place % 2], "content": said}
+        number = place % TALK
+        said = " ".join(rng.choices(words, k=WORDS[number % 2]))
+        yield thread, number + 1, {"role": ("user", "assistant")[number % 2], "content": said}
 
 
 def _words() -> Iterator[str]:
