@@ -47,8 +47,12 @@ def renamed(message: Json, found: Mapping[str, DataSource]) -> Json:
 
 
 def with_ids(message: Json, ids: Mapping[str, str]) -> Json:
-    """The message with other ids of files."""
-    return _renamed(message, ids) if ids else message
+    """The message with other ids of files, each as `file_id`."""
+    if not ids:
+        return message
+    given = message.get("attachments")
+    attached = [{"file_id": each.get("id"), **each} for each in given if isinstance(each, dict)] if given else []
+    return dict(_renamed({**message, **({"attachments": attached} if attached else {})}, ids))
 
 
 def _renamed(value: Any, ids: Mapping[str, str]) -> Any:
@@ -120,8 +124,10 @@ def _keep(content: Any, key: str, name: str, purpose: str, tenant_id: UUID | Non
     return row
 
 
-async def send(line: Line, file_ids: Iterable[str], *, sent: Mapping[str, str]) -> dict[str, str]:
-    """Send files of ours that the remote has not got; our id → the remote's.
+async def send(
+    line: Line, file_ids: Iterable[str], *, tenant_id: UUID | None, sent: Mapping[str, str]
+) -> dict[str, str]:
+    """Send files of the tenant that the remote has not got; our id → the remote's.
 
     Raises:
         RemoteRefused: a file is gone from storage.
@@ -129,7 +135,7 @@ async def send(line: Line, file_ids: Iterable[str], *, sent: Mapping[str, str]) 
     found = dict(sent)
     for file_id in file_ids:
         if file_id not in found:
-            row = await sync_to_async(_ours)(file_id)
+            row = await sync_to_async(_ours)(file_id, tenant_id)
             if row is None:
                 continue
             name, content, purpose = row
@@ -138,8 +144,8 @@ async def send(line: Line, file_ids: Iterable[str], *, sent: Mapping[str, str]) 
     return found
 
 
-def _ours(file_id: str) -> tuple[str, IO[bytes], str] | None:
-    row = DataSource.objects.filter(file_id=file_id).first()
+def _ours(file_id: str, tenant_id: UUID | None) -> tuple[str, IO[bytes], str] | None:
+    row = DataSource.objects.filter(tenant_id=tenant_id, file_id=file_id).first()
     if row is None:
         return None
     try:

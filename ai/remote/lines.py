@@ -109,7 +109,7 @@ class Line:
             except AIError:
                 raise
             except Exception as error:
-                raise _told(error) from error
+                raise self._discreet(_told(error)) from error
 
     # -- How they are made
     async def _once(self, call: Callable[[], Awaitable[T]]) -> T:
@@ -145,8 +145,13 @@ class Line:
         else:
             await asyncio.sleep(FIRST_WAIT_SECONDS * 2 ** (tries - 1))
 
+    def _discreet(self, told: AIError) -> AIError:
+        """The failure without the key, which a server may repeat in what it says."""
+        key = self._address.api_key
+        return type(told)(told.message.replace(key, "…")) if key in told.message else told
+
     def _final(self, error: Exception) -> AIError:
-        told = _told(error)
+        told = self._discreet(_told(error))
         if _status(error) in {401, 403}:  # the next call would be told the same
             self._refusal = told.message
         return told

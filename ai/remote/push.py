@@ -65,7 +65,7 @@ async def _files(side: Side, messages: Sequence[Local], remote: RemoteConversati
     known: dict[str, str] = side.known.files or {}
     if not wanted:
         return known
-    ids = await files.send(remote.line, wanted, sent=known)
+    ids = await files.send(remote.line, wanted, tenant_id=side.thread.tenant_id, sent=known)
     if ids != known:
         side.known.files = ids
         await sync_to_async(ThreadSync.objects.keep)(side.thread, at=now(), files=ids)

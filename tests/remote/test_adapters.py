@@ -286,6 +286,14 @@ class TestLine:
         assert headers["api-key"] == KEY
         assert server.requests == ["GET /v1/models?api-version=2024-05-01-preview"]
 
+    async def test_tells_nobody_the_key_that_a_server_repeats(self, server: RemoteServer, line: Line) -> None:
+        server.script(Failure(400, "GET", message=f"The header Authorization: Bearer {KEY} is odd."))
+
+        with pytest.raises(RemoteRefused) as caught:
+            await line.get("/models")
+
+        assert KEY not in caught.value.message
+
     async def test_an_id_cannot_lead_elsewhere(self, server: RemoteServer, line: Line) -> None:
         with pytest.raises(RemoteError):
             await line.get(lines.path("threads", "../models"))

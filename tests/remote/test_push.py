@@ -7,8 +7,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from ai.models import ChatThread, Message, RemoteConnection, SyncConflict, SyncedMessage, Tenant, ThreadSync
+from ai import tenancy
+from ai.models import ChatThread, DataSource, Message, RemoteConnection, SyncConflict, SyncedMessage, Tenant, ThreadSync
 from ai.services.sync import pushes
+from tests import factories
 from tests.fakes.remotes import Failure, RemoteServer
 from tests.remote.syncing import linked, results, said, sync, texts
 
@@ -116,12 +118,10 @@ class TestPush:
         assert thread.sync_state == "linked"
 
     def test_files_go_along_once(self, tenant: Tenant, server: RemoteServer, connection: RemoteConnection) -> None:
-        from ai.models import DataSource
-
         thread = linked(tenant, key := server.state.thread("one"))
         file = DataSource.objects.add_file(b"paper", name="paper.txt")
-        for text in ("first", "second"):
-            message = {**said("user", text), "attachments": [{"file_id": file.file_id}]}
+        for text, name in (("first", "file_id"), ("second", "id")):
+            message = {**said("user", text), "attachments": [{name: file.file_id}]}
             Message.objects.append([message], thread_id=thread.pk)
 
         sync(thread)
@@ -130,6 +130,33 @@ class TestPush:
         assert (sent[0]["filename"], sent[1]) == ("paper.txt", b"paper")
         ids = [item["file_id"] for message in server.state.threads[key] for item in message["attachments"]]
         assert ids == [sent[0]["id"]] * 2
+
+    def test_another_tenants_file_of_the_same_id_stays_where_it_is(
+        self, tenant: Tenant, server: RemoteServer, connection: RemoteConnection
+    ) -> None:
+        other = factories.tenant()
+        with tenancy.scope(other.pk):
+            file = DataSource.objects.add_file(b"secret", name="secret.txt")
+        thread = linked(tenant, server.state.thread("one"))
+        row = Message.objects.append([said("user", "two")], thread_id=thread.pk)[0]
+        message = {**said("user", "two"), "attachments": [{"id": file.file_id}]}
+        Message.objects.replace(row.pk, message, at=timezone.now())
+
+        sync(thread)
+
+        assert server.state.files == {}
+
+    def test_messages_that_were_imported_are_known_by_their_ids(
+        self, tenant: Tenant, server: RemoteServer, connection: RemoteConnection
+    ) -> None:
+        thread = linked(tenant, key := server.state.thread("one", "two"))
+        for theirs, role in zip(server.state.threads[key], ("user", "assistant"), strict=True):
+            text = theirs["content"][0]["text"]["value"]
+            Message.objects.append([said(role, text)], thread_id=thread.pk, external_id=theirs["id"])
+
+        assert results(sync(thread)) == ["In step"]
+        assert texts(thread) == ["one", "two"]
+        assert SyncedMessage.objects.count() == 2
 
 
 class TestAddMessage:

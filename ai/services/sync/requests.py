@@ -150,6 +150,7 @@ def bring_in(*, external_ids: Iterable[str], connection_id: UUID, by: Any, at: d
     permissions.require(by, "ai.sync_chatthread")
     permissions.require(by, "ai.add_chatthread")
     connection = connection_named(connection_id)
+    RemoteConnection.objects.select_for_update().get(pk=connection.pk)  # two at once would make each thread twice
     wanted = list(dict.fromkeys(text.strip()[:255] for text in external_ids if text.strip()))
     if not 0 < len(wanted) <= MOST_IDS:
         raise InvalidInput(f"Give between one and {MOST_IDS:,} IDs of remote conversations.")
