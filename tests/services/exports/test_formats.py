@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
 import json
@@ -71,8 +70,8 @@ class TestCsv:
             factories.thread(tenant, {"role": "user", "content": text}, name=text[:700], tags=[text[:50]])
 
         for noun in ("threads", "messages"):
-            rows = csv.reader(io.StringIO(exported(noun, "csv").decode(), newline=""))
-            assert [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@", "\t", "\r"))] == []
+            cells = [cell for row in table(exported(noun, "csv")) for cell in row.values()]
+            assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))] == []
 
     def test_of_nothing_is_a_header(self, tenant: Tenant) -> None:
         assert exported("runs", "csv").decode() == ",".join(TABLES["runs"].header) + "\r\n"
