@@ -114,7 +114,11 @@ def _preview(admin: Any, request: HttpRequest) -> HttpResponse:
     try:
         upload = Upload.of(token, by=request.user)
     except NotFound as error:
-        raise Http404(error.message) from error
+        gone: HttpResponse = admin.page(
+            request, "admin/ai/import/preview.html", "Preview of the import", error=error.message, back=back
+        )
+        gone.status_code = 404
+        return gone
     context: dict[str, Any] = {"upload": upload, "size": badges.size(upload.bytes), "token": token, "back": back}
     try:
         found = previews.preview(upload=upload, format_=chosen, by=request.user, at=timezone.now())

@@ -58,7 +58,7 @@ def begin(client: Client, content: bytes, **values: str) -> Any:
 def work() -> Job:
     """Have a worker carry on with the import."""
     with tenancy.everything(reason="a worker"):
-        job = Job.objects.get(kind="import")
+        job: Job = Job.objects.get(kind="import")
         jobs.carry_on(job_id=job.pk, worker="w", now=timezone.now)
         job.refresh_from_db()
     return job
@@ -75,7 +75,7 @@ class TestJourney:
         assert "Its role &#x27;robot&#x27; is none of" in html
         assert not ChatThread._base_manager.exists()
 
-        started = client.post(PREVIEW, {"upload": shown.context["token"], "format": "chat"})
+        started: Any = client.post(PREVIEW, {"upload": shown.context["token"], "format": "chat"})
         with django_capture_on_commit_callbacks(execute=True):
             job = work()
         page = client.get(started.url).content.decode()
@@ -91,7 +91,10 @@ class TestJourney:
         shown = client.get(upload(client, lines(GOOD)).url)
         form = {"upload": shown.context["token"], "format": "chat"}
 
-        assert client.post(PREVIEW, form).url == client.post(PREVIEW, form).url
+        first: Any = client.post(PREVIEW, form)
+        second: Any = client.post(PREVIEW, form)
+
+        assert first.url == second.url
 
     def test_what_nothing_is_known_of_says_what_is(self, owner: Tenant) -> None:
         client = staff(owner)
@@ -162,7 +165,9 @@ class TestDoors:
         url = upload(staff(owner), lines(GOOD)).url
 
         assert staff(owner).get(url).status_code == 404
-        assert staff(owner).get(PREVIEW + "?upload=forged").status_code == 404
+        forged = staff(owner).get(PREVIEW + "?upload=forged")
+        assert forged.status_code == 404
+        assert "This upload is not here any more: upload the file again." in forged.content.decode()
 
     def test_another_tenants_import_is_not_there(self, owner: Tenant) -> None:
         begin(staff(owner), lines(GOOD))

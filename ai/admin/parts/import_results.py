@@ -25,6 +25,7 @@ def context(request: HttpRequest, job: Job) -> dict[str, Any]:
     format_ = FORMATS.get(job.data.get("format", ""))
     has_new = bool(counts.get("thread", {}).get("new")) and user.has_perm("ai.view_chatthread")
     return {
+        "progress_words": f"{job.percent} % of the file read",
         "size": badges.size(job.data.get("bytes")),
         "format_label": format_.label if format_ else "",
         "read": badges.size(job.data["read"]) if job.data.get("read") else "",

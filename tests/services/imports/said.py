@@ -18,7 +18,8 @@ def thread(external_id: str | None = None, **filters: Any) -> ChatThread:
 
 def messages(of: ChatThread) -> list[dict[str, Any]]:
     """The thread's messages as they are kept."""
-    return list(Message.objects.list_thread_messages(of.pk).values_list("message", flat=True))
+    rows: Any = Message.objects.list_thread_messages(of.pk)
+    return list(rows.values_list("message", flat=True))
 
 
 def lines(of: ChatThread) -> list[str]:

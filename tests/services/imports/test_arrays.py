@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import tracemalloc
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -92,5 +91,5 @@ def test_memory_does_not_grow_with_the_array(tmp_path: Path) -> None:
     assert peak(8000) < peak(2000) * 1.2
 
 
-def _fail(refusal: Any) -> Iterator[None]:
+def _fail(refusal: Any) -> None:
     raise AssertionError(refusal)

@@ -48,9 +48,9 @@ def shown(message: dict[str, Any]) -> str:
     content = message.get("content")
     if calls := tool_calls_of(message):
         arguments = json.loads(calls[0]["arguments"])
-        return str(arguments["input"]) if arguments.keys() == {"input"} else calls[0]["arguments"]
+        return str(arguments["input"] if arguments.keys() == {"input"} else calls[0]["arguments"])
     parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
-    return "\n".join(part["text"] for part in parts if part["type"] == "text")
+    return "\n".join(str(part["text"]) for part in parts if part["type"] == "text")
 
 
 @pytest.mark.parametrize(

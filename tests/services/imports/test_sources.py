@@ -19,7 +19,7 @@ from ai.services.imports.reports import Report
 from tests.services.imports import dumps
 
 
-def read(path: Path, **values: int) -> tuple[list[tuple[str, Any]], list[str]]:
+def read(path: Path, **values: Any) -> tuple[list[tuple[str, Any]], list[str]]:
     """Places with values, and refusals."""
     refused: list[Refusal] = []
     found = [(document.place, document.value) for document in sources.documents(path, refuse=refused.append, **values)]

@@ -1,0 +1,56 @@
+"""A journey: upload a file, look at its preview, import it, find the thread, and have the problems as a file."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.journeys.conftest import Watched
+from tests.journeys.running import Console
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+TITLE = "How do lighthouses get their light"
+GOOD = {
+    "id": "lighthouse-1",
+    "title": TITLE,
+    "messages": [
+        {"role": "user", "content": "How do lighthouses get their light?"},
+        {"role": "assistant", "content": "From LEDs nowadays, through a Fresnel lens."},
+    ],
+}
+BAD = {"id": "lighthouse-2", "messages": [{"role": "keeper", "content": "Ahoy"}]}
+
+
+class TestImport:
+    def test_upload_preview_import_and_find_the_thread(
+        self, page: Page, running: Console, watched: Watched, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "lighthouses.jsonl"
+        file.write_text("\n".join(json.dumps(thread) for thread in (GOOD, BAD)))
+        page.get_by_role("link", name="Threads").first.click()
+        page.get_by_role("link", name="Import…").click()
+
+        page.locator("input[type=file]").set_input_files(file)
+        if page.get_by_label("Tenant").count():
+            page.get_by_label("Tenant").select_option(index=1)
+        page.get_by_role("button", name="Upload and preview").click()
+
+        expect(page.get_by_role("heading", name=re.compile("lighthouses.jsonl"))).to_be_visible()
+        expect(page.get_by_role("cell", name=TITLE, exact=True)).to_be_visible()
+        expect(page.get_by_text("Its role 'keeper' is none of")).to_be_visible()
+        page.get_by_role("button", name=re.compile("Start the import")).click()
+
+        expect(page.get_by_text("Completed")).to_be_visible(timeout=60_000)
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Problems as CSV").click()
+        assert "lighthouses.jsonl, line 2" in download.value.path().read_text()
+        page.get_by_role("link", name="Open the threads").click()
+        page.get_by_role("link", name=TITLE).first.click()
+
+        expect(page.get_by_text("From LEDs nowadays, through a Fresnel lens.")).to_be_visible()
+        watched.assert_clean()
