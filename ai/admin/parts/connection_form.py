@@ -1,36 +1,19 @@
-"""The form of a remote connection; its key goes in and never comes out."""
+"""The form of a remote connection."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
-from django import forms
-from unfold import widgets
-
 from ai import tenancy
+from ai.admin.parts.forms import StoredKeyForm
 from ai.exceptions import InvalidInput
 from ai.models import RemoteConnection
 from ai.services import connections
 
 
-class RemoteConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
+class RemoteConnectionForm(StoredKeyForm):
     """A server and the key to it."""
-
-    api_key = forms.CharField(
-        label="API key",
-        required=False,
-        strip=True,
-        max_length=4000,
-        widget=widgets.UnfoldAdminPasswordWidget(
-            render_value=False,
-            attrs={"autocomplete": "new-password", "placeholder": "Leave empty to keep what there is"},
-        ),
-        help_text="Stored encrypted and never shown again.",
-    )
-    forget_key = forms.BooleanField(
-        label="Forget the stored key", required=False, widget=widgets.UnfoldBooleanSwitchWidget
-    )
 
     class Meta:
         model = RemoteConnection
@@ -69,9 +52,3 @@ class RemoteConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def validate_constraints(self) -> None:
         """The tenant is known to the service only, which enforces them."""
-
-    def key(self) -> str | None:
-        """What the service does with the key: None keeps it, an empty text forgets it."""
-        if self.cleaned_data.get("api_key"):
-            return str(self.cleaned_data["api_key"])
-        return "" if self.cleaned_data.get("forget_key") else None

@@ -57,8 +57,8 @@ class UploadForm(forms.Form):
         return UUID(chosen) if chosen else None
 
 
-class LanguageModelForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A language model; its key goes in and never comes out."""
+class StoredKeyForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A form of something that keeps a key, which goes in and never comes out."""
 
     api_key = forms.CharField(
         label="API key",
@@ -74,6 +74,16 @@ class LanguageModelForm(forms.ModelForm):  # type: ignore[type-arg]
     forget_key = forms.BooleanField(
         label="Forget the stored key", required=False, widget=widgets.UnfoldBooleanSwitchWidget
     )
+
+    def key(self) -> str | None:
+        """What the service does with the key: None keeps it, an empty text forgets it."""
+        if self.cleaned_data.get("api_key"):
+            return str(self.cleaned_data["api_key"])
+        return "" if self.cleaned_data.get("forget_key") else None
+
+
+class LanguageModelForm(StoredKeyForm):
+    """A language model, its key, and its prices."""
 
     class Meta:
         model = LanguageModel
@@ -113,12 +123,6 @@ class LanguageModelForm(forms.ModelForm):  # type: ignore[type-arg]
         except InvalidInput as error:
             self.add_error("base_url", error.message)
         return values
-
-    def key(self) -> str | None:
-        """What the service does with the key: None keeps it, an empty text forgets it."""
-        if self.cleaned_data.get("api_key"):
-            return str(self.cleaned_data["api_key"])
-        return "" if self.cleaned_data.get("forget_key") else None
 
 
 class TenantForm(forms.ModelForm):  # type: ignore[type-arg]
