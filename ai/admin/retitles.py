@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -15,15 +16,18 @@ from django.utils.http import urlencode
 from ai import conf
 from ai.admin.parts import retitle_rows, selections
 from ai.admin.parts.base import answer
+from ai.admin.parts.lists import Button
 from ai.exceptions import InvalidInput, NotFound
 from ai.llm.specs import AGENT
-from ai.models import Job, LanguageModel
+from ai.models import ChatThread, Job, LanguageModel
 from ai.services import language_models, retitle_batches, retitles
-from ai.services.selections import Selection
+from ai.services.selections import APPEARANCE, Selection
 
 Door = tuple[str, str, Callable[..., HttpResponse]]
 
 MOST_MODELS = 30
+#: Threads of a whole list that are shown to look at.
+MOST_SHOWN = 20
 RULE = ""
 
 
@@ -51,8 +55,16 @@ def job_urls(admin: Any) -> list[Door]:
 
 def ask_url(thread_ids: Iterable[Any], query: str = "") -> str:
     """The page that asks, for these threads, or, if wanted, for all that the list's address shows."""
-    address = selections.url("retitle", thread_ids)
-    return f"{address}&{urlencode({'list': query})}" if query else address
+    return f"{selections.url('retitle', thread_ids)}&{urlencode({'list': query})}"
+
+
+def buttons(request: HttpRequest, changelist: Any) -> list[Button]:
+    """The way to titles for all that the list shows."""
+    if not _may(request) or not changelist.result_list:
+        return []
+    query = {name: str(value) for name, value in request.GET.items() if name not in APPEARANCE - {"q"}}
+    address = reverse("admin:ai_chatthread_retitle_selected", query={"list": urlencode(query)})
+    return [Button("Retitle these results…" if query else "Retitle all…", address, "title")]
 
 
 def _may(request: HttpRequest) -> bool:
@@ -63,54 +75,88 @@ def _may(request: HttpRequest) -> bool:
 # -- Asking
 
 
-def _ask(admin: Any, request: HttpRequest) -> HttpResponse:
+@dataclass(frozen=True)
+class _Asked:
+    """What may be retitled: the ticked threads, all that the list shows, or either; `rows` are some of them to look at."""
+
+    these: Selection | None
+    every: Selection | None
+    rows: list[ChatThread]
+    list_query: str
+
+    @property
+    def back(self) -> str:
+        """The list as it was."""
+        return reverse("admin:ai_chatthread_changelist", query=QueryDict(self.list_query) or None)
+
+    def chosen(self, request: HttpRequest) -> Selection:
+        """The selection that the form chose."""
+        wants_all = self.these is None or request.POST.get("which") == "all"
+        found = self.every if wants_all and self.every is not None else self.these
+        if found is None:
+            raise InvalidInput("Choose threads.")
+        return found
+
+
+def _asked(request: HttpRequest) -> _Asked:
+    """What the address or the form names.
+
+    Raises:
+        Http404: nothing that is there.
+    """
     given = request.POST or request.GET
-    found = selections.chosen(request)
-    these = Selection.of_ids("threads", [row.pk for row in found])
-    every = _of_list(given.get("list", ""))
-    back = reverse("admin:ai_chatthread_changelist", query=QueryDict(given.get("list", "")) or None)
+    query = given.get("list", "")
+    every = _of_list(query) if "list" in given else None
+    if given.get("ids") or every is None:
+        rows = selections.chosen(request)
+        return _Asked(Selection.of_ids("threads", [row.pk for row in rows]), every, rows, query)
+    rows = list(every.queryset().order_by("-last_activity_at", "-pk")[:MOST_SHOWN])
+    if not rows:
+        raise Http404("The list shows no thread.")
+    return _Asked(None, every, rows, query)
+
+
+def _ask(admin: Any, request: HttpRequest) -> HttpResponse:
+    asked = _asked(request)
     if request.method == "POST":
-        return answer(request, back, lambda: _requested(request, every if _wants_all(request, every) else these))
-    count = every.count(most=retitles.MOST_THREADS + 1) if every else 0
-    models = _models()
+        return answer(request, asked.back, lambda: _requested(request, asked))
+    count = asked.every.count(most=retitles.MOST_THREADS + 1) if asked.every else 0
+    is_more = asked.these is None or count > len(asked.rows)
+    every = asked.every if asked.every and is_more else None
+    shown = len(asked.rows) if asked.these else count
     context = {
-        "threads": found,
-        "ids": ",".join(row.pk.hex for row in found),
-        "locked": sum(row.title_locked for row in found),
-        "back": back,
-        "list": given.get("list", ""),
-        "every": every.describe() if every and count > len(found) else "",
+        "threads": asked.rows,
+        "ids": ",".join(row.pk.hex for row in asked.rows) if asked.these else "",
+        "locked": sum(row.title_locked for row in asked.rows),
+        "back": asked.back,
+        "list": asked.list_query,
+        "is_listed": "list" in request.GET,
+        "every": every.describe() if every else "",
         "count": count,
         "too_many": count > retitles.MOST_THREADS,
         "most": retitles.MOST_THREADS,
-        "offers": _offers(models, these, every if every and count > len(found) else None),
+        "offers": _offers(_models(), asked.these, every),
     }
-    title = f"Retitle {selections.counted(found)}"
+    title = f"Retitle {shown:,} thread{'s' * (shown != 1)}" if shown <= retitles.MOST_THREADS else "Retitle all threads"
     response: HttpResponse = admin.page(request, "admin/ai/retitle/ask.html", title, **context)
     return response
 
 
-def _wants_all(request: HttpRequest, every: Selection | None) -> bool:
-    return every is not None and request.POST.get("which") == "all"
-
-
 def _of_list(query: str) -> Selection | None:
-    """All threads that the list showed; None where its address cannot be read, or there was none."""
-    if not query:
-        return None
+    """All threads that the list showed; None where its address cannot be read."""
     try:
         return Selection.of_list("threads", QueryDict(query))
     except InvalidInput:
         return None
 
 
-def _requested(request: HttpRequest, selection: Selection | None) -> tuple[str, str]:
-    if selection is None:
-        raise InvalidInput("Choose threads.")
-    model = request.POST.get("model", RULE)
+def _requested(request: HttpRequest, asked: _Asked) -> tuple[str, str]:
     at = timezone.now()
-    frozen = selection.frozen(at=at)
-    job = retitles.request(selection=frozen, model_alias=model, by=request.user, at=at)
+    selection, model = asked.chosen(request).frozen(at=at), request.POST.get("model", RULE)
+    job = retitles.request(selection=selection, model_alias=model, by=request.user, at=at)
+    user: Any = request.user
+    if not user.has_perm("ai.view_job"):
+        return "Titles are being found in the background. Somebody who may see jobs can look through them.", asked.back
     return "", reverse("admin:ai_job_titles", args=[job.pk])
 
 
@@ -128,20 +174,15 @@ def _models() -> list[dict[str, str]]:
     return [{"alias": RULE, "provider": "No model", "model": ""}, *rows]
 
 
-def _offers(models: list[dict[str, str]], these: Selection, every: Selection | None) -> list[dict[str, Any]]:
+def _offers(models: list[dict[str, str]], these: Selection | None, every: Selection | None) -> list[dict[str, Any]]:
+    """The models with what each will cost, for the ticked threads and for all of the list."""
     aliases = [row["alias"] for row in models]
-    for_these = retitles.estimates_of(selection=these, model_aliases=aliases)
-    for_every = retitles.estimates_of(selection=every, model_aliases=aliases) if every else {}
+    prices = [retitles.estimates_of(selection=each, model_aliases=aliases) for each in (these, every) if each]
     chosen = conf.current().title_model
     return [
-        {
-            **row,
-            "these": for_these[row["alias"]],
-            "every": for_every.get(row["alias"]),
-            "is_chosen": row["alias"] == chosen,
-        }
+        {**row, "prices": [found[row["alias"]] for found in prices], "is_chosen": row["alias"] == chosen}
         for row in models
-        if row["alias"] in for_these
+        if all(row["alias"] in found for found in prices)
     ]
 
 

@@ -165,8 +165,9 @@ class ThreadAdmin(Reviewable, Exports, CsvImport, ConsoleAdmin):
         return response
 
     def list_buttons(self, request: HttpRequest, changelist: Any) -> list[Any]:
-        """Also the ways to a sync, and to bringing conversations in."""
-        found = [*super().list_buttons(request, changelist), *syncs.buttons(self, request, changelist)]
+        """Also the ways to titles, to a sync, and to bringing conversations in."""
+        found = [*super().list_buttons(request, changelist), *retitles.buttons(request, changelist)]
+        found += syncs.buttons(self, request, changelist)
         may_import = self.has_import_permission(request)
         return [*found, imports.button(badges.url("ai_chatthread_import"))] if may_import else found
 

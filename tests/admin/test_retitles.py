@@ -89,6 +89,39 @@ class TestAsk:
 
         assert Job.objects.get().total == 1
 
+    def test_takes_a_whole_list(self, tenant: Tenant) -> None:
+        for number in range(3):
+            thread(tenant, number, tags=["billing"])
+        thread(tenant, 4, tags=["other"])
+        client = operator(tenant, *MAY)
+        leads_to = f"{ASK}?list=tag%3Dbilling"
+
+        shown = client.get("/admin/ai/chatthread/?tag=billing").content.decode()
+        page = client.get(leads_to).content.decode()
+        client.post(ASK, {"ids": "", "list": "tag=billing", "model": ""})
+
+        assert leads_to in shown
+        assert "Retitle 3 threads" in page
+        assert "threads: tag is billing" in page
+        assert Job.objects.get().total == 3
+
+    def test_of_a_list_that_shows_nothing_is_not_there(self, tenant: Tenant) -> None:
+        client = operator(tenant, *MAY)
+
+        assert client.get(f"{ASK}?list=tag%3Dnothing").status_code == 404
+        assert client.get(f"{ASK}?list=nonsense%3D1").status_code == 404
+        assert client.get(ASK).status_code == 404
+
+    def test_stays_at_the_list_for_those_who_may_not_see_jobs(self, tenant: Tenant) -> None:
+        row = thread(tenant)
+        client = operator(tenant, "view_chatthread", "retitle_chatthread")
+
+        response = client.post(ASK, {"ids": row.pk.hex, "model": ""}, follow=True)
+
+        assert response.status_code == 200
+        assert "being found in the background" in response.content.decode()
+        assert Job.objects.count() == 1
+
     def test_says_what_is_wrong_with_a_model(self, tenant: Tenant) -> None:
         row = thread(tenant)
 
