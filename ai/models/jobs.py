@@ -81,7 +81,7 @@ class JobManager(TenantManager):
 
     def keyed(self, prefix: str) -> models.QuerySet[Job]:
         """The jobs whose key begins so."""
-        return self.filter(key__gte=prefix, key__lt=prefix + "\uffff").order_by("key")
+        return self.filter(key__gte=prefix, key__startswith=prefix).order_by("key", "pk")
 
     def release_key(self, job_id: UUID) -> None:
         """Take a job's key away: what it stood for is over."""

@@ -75,7 +75,8 @@ class Exports:
         return self._ask(request, selection)
 
     def _ask(self, request: HttpRequest, selection: Selection) -> HttpResponse:
-        count = selection.count(most=asking.MOST_COUNTED + 1)
+        weight = asking.weigh(selection)
+        count = weight.rows
         if selection.ids is not None and not count:
             raise Http404("None of these exists here; they may have been deleted, or belong to another tenant.")
         known = formats.of(self.noun)
@@ -88,7 +89,7 @@ class Exports:
             count=min(count, asking.MOST_COUNTED),
             is_more=count > asking.MOST_COUNTED,
             noun=self.noun,
-            formats=[(found, "job" if not asking.is_few(count, self.noun, found) else "") for found in known],
+            formats=[(found, "" if weight.is_light(self.noun, found) else "job") for found in known],
             chosen=_proposed(self.noun, count),
             back=_back(request, self.model._meta.model_name, selection),
         )

@@ -7,6 +7,8 @@ from datetime import datetime
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
+from django.db.models import Count, Sum
+
 from ai.models import Job
 from ai.services import audit, permissions
 from ai.services.exports import formats, jobs, manifests, writing
@@ -17,6 +19,9 @@ SPOOLED_BYTES = 1024 * 1024
 
 #: What is selected is counted up to here.
 MOST_COUNTED = 100_000
+
+#: Threads with more messages than this together take a while.
+MOST_MESSAGES = 20_000
 
 
 @dataclass
@@ -29,15 +34,26 @@ class Export:
     manifest: dict[str, Any]
 
 
-def is_few(count: int, noun: str, format_: formats.Format) -> bool:
-    """Whether an export of so many rows takes no time."""
-    return count <= jobs.rows_in_part(noun, format_)
+@dataclass(frozen=True)
+class Weight:
+    """How much is selected: rows, and messages of threads."""
+
+    rows: int
+    messages: int = 0
+
+    def is_light(self, noun: str, format_: formats.Format) -> bool:
+        """Whether an export of so much takes no time."""
+        has_messages = noun == "threads" and format_.name != "csv"
+        return self.rows <= jobs.rows_in_part(noun, format_) and (not has_messages or self.messages <= MOST_MESSAGES)
 
 
-def is_small(selection: Selection, format_: formats.Format) -> bool:
-    """Whether an export of these rows takes no time."""
-    most = jobs.rows_in_part(selection.noun, format_)
-    return is_few(selection.count(most=most + 1), selection.noun, format_)
+def weigh(selection: Selection, *, most: int = MOST_COUNTED + 1) -> Weight:
+    """How much is selected, of at most so many rows: one query."""
+    if selection.noun != "threads":
+        return Weight(selection.count(most=most))
+    rows = selection.queryset().order_by().values("message_count")[:most]
+    found = rows.aggregate(rows=Count("*"), messages=Sum("message_count"))
+    return Weight(found["rows"], found["messages"] or 0)
 
 
 def start(*, selection: Selection, format_name: str, by: Any, at: datetime) -> Export | Job:
@@ -49,7 +65,7 @@ def start(*, selection: Selection, format_name: str, by: Any, at: datetime) -> E
     """
     permissions.require(by, jobs.permission(selection))
     format_ = formats.named(format_name, selection.noun)
-    if is_small(selection, format_):
+    if weigh(selection, most=jobs.rows_in_part(selection.noun, format_) + 1).is_light(selection.noun, format_):
         return at_once(selection=selection, format_name=format_name, by=by, at=at)
     return jobs.request(selection=selection, format_name=format_name, by=by, at=at)
 

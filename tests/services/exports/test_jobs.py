@@ -274,6 +274,18 @@ class TestStart:
         small.content.close()
         assert isinstance(big, Job)
 
+    def test_weighs_threads_by_their_messages(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(asking, "MOST_MESSAGES", 3)
+        factories.thread(tenant, *factories.talk(2))
+        threads = Selection.of_list("threads", {})
+
+        long = asking.start(selection=threads, format_name="jsonl", by=actors.SYSTEM, at=timezone.now())
+        rows = asking.start(selection=threads, format_name="csv", by=actors.SYSTEM, at=timezone.now())
+
+        assert isinstance(long, Job)
+        assert isinstance(rows, asking.Export)
+        rows.content.close()
+
 
 class Dead(BaseException):
     """The worker is gone, and catches nothing."""
