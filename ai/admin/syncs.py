@@ -34,6 +34,7 @@ DIRECTIONS = (
     ("push", "Send", "Only what is new here is sent."),
 )
 MAKES = (
+    ("", "What the connection makes", "As its page says."),
     (Makes.CONVERSATION, "A conversation", "OpenAI's Conversations: messages, tool calls and their results."),
     (
         Makes.THREAD,
@@ -106,6 +107,14 @@ def _asked(request: HttpRequest, ask: Callable[[Selection], HttpResponse]) -> Ht
     return ask(selection)
 
 
+def _said(selection: Selection) -> str:
+    """The selection in words."""
+    if selection.ids is None:
+        return selection.describe()
+    count = len(selection.ids)
+    return "1 thread" if count == 1 else f"{count} threads"
+
+
 def _back(selection: Selection) -> str:
     if selection.ids is not None and len(selection.ids) == 1:
         return reverse("admin:ai_chatthread_change", args=[selection.ids[0]])
@@ -143,7 +152,7 @@ def _sync(admin: Any, request: HttpRequest) -> HttpResponse:
             return answer(request, request.get_full_path(), lambda: _synced(request, selection, back))
         remote = selection.queryset().filter(external_id__isnull=False).exclude(external_id="")
         context = {
-            "said": selection.describe(),
+            "said": _said(selection),
             "count": int(remote.order_by().values("pk")[:MOST_COUNTED].count()),
             "directions": DIRECTIONS,
             "connections": choices(request),
@@ -175,7 +184,7 @@ def _move(admin: Any, request: HttpRequest) -> HttpResponse:
         if request.method == "POST":
             return answer(request, request.get_full_path(), lambda: _moved(request, selection, back))
         context = {
-            "said": selection.describe(),
+            "said": _said(selection),
             "count": selection.count(most=MOST_COUNTED),
             "kinds": MAKES,
             "connections": choices(request),

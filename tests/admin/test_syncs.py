@@ -130,7 +130,8 @@ class TestMove:
         thread = factories.thread(tenant, *factories.talk(1))
         url = f"/admin/ai/chatthread/move/?ids={thread.pk.hex}"
 
-        signed_in(tenant, *OPERATOR).post(url, {"connection": str(connection.pk), "makes": "thread"})
+        RemoteConnection.objects.update(makes="thread")
+        signed_in(tenant, *OPERATOR).post(url, {"connection": str(connection.pk), "makes": ""})
         syncing.carry_on(Job.objects.get())
 
         thread.refresh_from_db()

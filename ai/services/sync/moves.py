@@ -29,7 +29,7 @@ def request(*, selection: Selection, connection_id: UUID, makes: str, by: Any, a
     """Queue the move of the selection's threads: each gets a new remote side on the connection, with what is said in it.
 
     Args:
-        makes: "conversation" or "thread".
+        makes: "conversation", "thread", or "" for what the connection makes.
 
     Raises:
         Forbidden.
@@ -37,7 +37,7 @@ def request(*, selection: Selection, connection_id: UUID, makes: str, by: Any, a
         InvalidInput: threads of another tenant than the connection's, or an unknown kind.
     """
     permissions.require(by, "ai.sync_chatthread")
-    if makes not in Makes.values:
+    if makes and makes not in Makes.values:
         raise InvalidInput("Say “conversation” or “thread”.")
     connection = requests.connection_named(connection_id)
     rows = selection.queryset().only("pk", "name", "tenant_id", "external_id").latest_first()
@@ -49,7 +49,12 @@ def request(*, selection: Selection, connection_id: UUID, makes: str, by: Any, a
     if {thread.tenant_id for thread in threads} != {connection.tenant_id}:
         raise InvalidInput("The threads and the connection belong to different tenants.")
     title = f"Move {len(threads):,} thread{'s' * (len(threads) != 1)} to {connection.name}"
-    options = {"direction": "push", "whole": False, "connection": str(connection.pk), "makes": makes}
+    options = {
+        "direction": "push",
+        "whole": False,
+        "connection": str(connection.pk),
+        "makes": makes or connection.makes,
+    }
     job = requests.queue(threads, title=title, options=options, by=by, at=at, selection=selection.describe())
     for thread in threads[:100]:
         audit.record("thread.move_requested", target=thread, by=by, at=at, old=thread.external_id)
