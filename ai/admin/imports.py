@@ -37,7 +37,7 @@ class ImportForm(forms.Form):
 
     file = forms.FileField(
         label="File",
-        widget=forms.ClearableFileInput(attrs={"class": "ai-file"}),
+        widget=widgets.UnfoldAdminFileFieldWidget,
         help_text="JSON, JSON lines, CSV, each also compressed by gzip, or a zip as the other system gave it.",
     )
     format = forms.ChoiceField(
