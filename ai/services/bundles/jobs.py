@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from tempfile import TemporaryFile
 from typing import IO, Any
@@ -11,23 +9,20 @@ from uuid import UUID
 
 from django.core.files.base import File
 from django.core.files.storage import default_storage
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 
 from ai import conf, dispatch, tenancy
-from ai.exceptions import AIError, Forbidden, LeaseLost, NotFound
+from ai.exceptions import Forbidden, LeaseLost, NotFound
 from ai.models import AuditEntry, Job, Tenant
 from ai.models.jobs import JobStatus
-from ai.services import actors, audit, permissions
+from ai.services import actors, audit, permissions, working
 from ai.services.bundles import reading, writing
 from ai.services.exports import jobs as exports
 from ai.services.exports.writing import digest
-
-log = logging.getLogger(__name__)
+from ai.services.working import Clock, Pulse
 
 EXPORT, IMPORT = "bundle", "bundle_import"
 NOUNS = ("chatthread", "message", "run", "datasource", "feedback", "assistant")
-
-Clock = Callable[[], datetime]
 
 
 #: What it takes to have everything that a bundle holds.
@@ -148,37 +143,12 @@ def carry_on(*, job_id: UUID, worker: str, now: Clock) -> None:
     job = Job.objects.take(job_id, worker=worker, at=now())
     if job is None:
         return
-    try:
+    with working.on(job, now=now):
         (_make if job.kind == EXPORT else _take_in)(job, now)
-    except LeaseLost:
-        return
-    except (OperationalError, InterfaceError):
-        raise  # the database is away: the next worker begins again
-    except Exception as error:
-        log.exception("The job %s failed.", job_id)
-        words = (
-            error.message if isinstance(error, AIError) else f"It failed: {type(error).__name__}. See the worker's log."
-        )
-        Job.objects.end(job_id, status=JobStatus.FAILED, at=now(), error=words)
-
-
-class _Pulse:
-    """Keeps the lease of a job now and then."""
-
-    def __init__(self, job: Job, now: Clock) -> None:
-        self._job, self._now, self._at = job, now, now()
-
-    def __call__(self) -> None:
-        at = self._now()
-        if at - self._at < timedelta(seconds=conf.current().run_lease_seconds / 6):
-            return
-        self._at = at
-        if not Job.objects.advance(self._job, at=at):
-            raise LeaseLost
 
 
 def _make(job: Job, now: Clock) -> None:
-    beat = _Pulse(job, now)
+    beat = Pulse(job, now)
     with tenancy.scope(job.tenant_id or ""), TemporaryFile() as file:
         manifest = writing.write(tenant_id=UUID(str(job.tenant_id)), out=file, beat=beat)
         size, sha256 = digest(file, beat=beat)
@@ -207,7 +177,7 @@ def _make(job: Job, now: Clock) -> None:
 
 def _take_in(job: Job, now: Clock) -> None:
     with transaction.atomic(), default_storage.open(job.data["path"], "rb") as file:
-        tenant, manifest = reading.read(file=file, beat=_Pulse(job, now))
+        tenant, manifest = reading.read(file=file, beat=Pulse(job, now))
         counts = {name: entry["rows"] for name, entry in manifest["entries"].items() if entry["rows"]}
         _end(job, now(), action="bundle.imported", tenant_id=tenant.pk, tenant=tenant.name, counts=counts)
 

@@ -6,8 +6,7 @@ storage in a folder of the job's own, and is deleted some days after the job has
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from tempfile import TemporaryFile
@@ -16,19 +15,18 @@ from uuid import UUID
 
 from django.core.files.base import File
 from django.core.files.storage import default_storage
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 
 from ai import conf, dispatch, tenancy
-from ai.exceptions import AIError, InvalidInput, LeaseLost, NotFound
+from ai.exceptions import InvalidInput, LeaseLost, NotFound
 from ai.models import AuditEntry, Job, JobItem
 from ai.models.jobs import JobStatus
-from ai.services import actors, audit, permissions
+from ai.services import actors, audit, permissions, working
 from ai.services.exports import formats, manifests, writing
 from ai.services.exports.formats import Format
 from ai.services.exports.rows import Written
 from ai.services.selections import Selection
-
-log = logging.getLogger(__name__)
+from ai.services.working import Clock, Pulse
 
 KIND = "export"
 
@@ -39,8 +37,6 @@ KEYED = "export:"
 KEY_BYTES = 16
 KEYS_AT_ONCE = 200_000
 KEYS_IN_QUERY = 1000
-
-Clock = Callable[[], datetime]
 
 
 def permission(selection: Selection) -> str:
@@ -103,19 +99,8 @@ def carry_on(*, job_id: UUID, worker: str, now: Clock) -> None:
     job = Job.objects.take(job_id, worker=worker, at=now())
     if job is None:
         return
-    try:
-        with _scope(job):
-            _Work(job, now).run()
-    except LeaseLost:
-        return
-    except (OperationalError, InterfaceError):
-        raise  # the database is away: the next worker goes on
-    except Exception as error:
-        log.exception("The export %s failed.", job_id)
-        words = (
-            error.message if isinstance(error, AIError) else f"It failed: {type(error).__name__}. See the worker's log."
-        )
-        Job.objects.end(job_id, status=JobStatus.FAILED, at=now(), error=words)
+    with working.on(job, now=now), _scope(job):
+        _Work(job, now).run()
 
 
 def _scope(job: Job) -> AbstractContextManager[Any]:
@@ -131,7 +116,7 @@ class _Work:
         self.selection = Selection.from_json(job.data["selection"])
         self.format = formats.named(job.data["format"], self.selection.noun)
         self.size = rows_in_part(self.selection.noun, self.format)
-        self.beaten_at = now()
+        self._beat = Pulse(job, now)
 
     def run(self) -> None:
         """Keys, parts, file."""
@@ -145,19 +130,6 @@ class _Work:
 
     def _path(self, name: str) -> str:
         return f"{folder(self.job.pk)}/{name}"
-
-    def _beat(self) -> None:
-        """Keep the lease.
-
-        Raises:
-            LeaseLost: the job was cancelled, or is another worker's.
-        """
-        at = self.now()
-        if at - self.beaten_at < timedelta(seconds=conf.current().run_lease_seconds / 6):
-            return
-        self.beaten_at = at
-        if not Job.objects.advance(self.job, at=at):
-            raise LeaseLost
 
     def _keep_keys(self) -> None:
         """Keep the keys of all that is selected, so that nothing comes in later and no part starts from the beginning."""
