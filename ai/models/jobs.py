@@ -69,6 +69,11 @@ class JobManager(TenantManager):
         counts = {"done": F("done") + done, "failed": F("failed") + failed}
         return bool(mine.update(**counts, **values, lease_until=until, modified=at))
 
+    def release(self, job: Job, *, at: datetime) -> None:
+        """Let another worker carry on at once."""
+        mine = self.filter(pk=job.pk, status=JobStatus.RUNNING, leased_by=job.leased_by)
+        mine.update(leased_by="", lease_until=None, modified=at)
+
     def note(self, job: Job, **values: Any) -> None:
         """Set some of the `data` of a job that the caller holds."""
         job.data = {**job.data, **values}

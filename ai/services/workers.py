@@ -25,7 +25,7 @@ from ai.models import Run, Worker
 from ai.services import audit, files, jobs, runs, vector_store_reading
 from ai.services.exports import jobs as exports
 from ai.services.imports import uploads
-from ai.services.sync import pushes, schedule
+from ai.services.sync import carrying, pushes, schedule
 
 log = logging.getLogger(__name__)
 
@@ -141,6 +141,7 @@ class Attendant:
         self._over.set()
         _attended.clear()
         runs.stop()
+        carrying.stop()
         for thread in (self._drainer, self._thread):
             if thread is not None:
                 thread.join(seconds)

@@ -81,6 +81,27 @@ class TestKilledWorker:
             assert there == [*theirs, "ours 1", "ours 2"]
         assert SyncedMessage.objects.count() == THREADS * 12
 
+    def test_a_worker_told_to_end_leaves_its_sync_to_the_next_one(
+        self, tenant: Tenant, server: RemoteServer, connection: RemoteConnection, worker: Process
+    ) -> None:
+        server.delay = 0.5
+        threads = [linked(tenant, server.state.thread("one", "two")) for _ in range(THREADS)]
+        worker.start()
+        job = ask(threads)
+        processes.until(lambda: JobItem.objects.filter(job_id=job.pk, status="done").exists())
+
+        took = worker.end()
+        job.refresh_from_db()
+        left = (job.status, job.leased_by, job.lease_until)
+        server.delay = 0
+        worker.start()
+        until_ended(job)
+
+        assert took < 8
+        assert left == ("running", "", None)
+        assert (job.status, job.done, job.failed) == ("completed", THREADS, 0)
+        assert Message.objects.count() == THREADS * 2
+
     def test_a_lost_message_of_the_broker_loses_nothing(
         self, tenant: Tenant, server: RemoteServer, connection: RemoteConnection, worker: Process
     ) -> None:

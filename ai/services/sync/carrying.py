@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -36,6 +37,15 @@ def carry_on(*, job_id: UUID, worker: str, now: Clock) -> None:
         async_to_sync(_Carrier(job, now).run)()
 
 
+def stop() -> None:
+    """This process is about to end: leave its syncs to other workers. May be called from any thread."""
+    for carrier in list(_carriers):
+        carrier.stop()
+
+
+_carriers: set[_Carrier] = set()
+
+
 class Lines:
     """The lines that one piece of work has open, one for each address."""
 
@@ -59,7 +69,8 @@ class _Carrier:
         self._job, self._now = job, now
         self._lines = Lines()
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
-        self._is_ours = True
+        self._is_ours, self._is_stopping = True, False
+        self._loop: asyncio.AbstractEventLoop | None = None
         connection = job.data.get("connection")
         self._order = Order(
             direction=DIRECTIONS[job.data["direction"]],
@@ -72,22 +83,40 @@ class _Carrier:
 
     async def run(self) -> None:
         """Do the job's items; on the way say that it is held."""
+        self._loop = asyncio.get_running_loop()
+        _carriers.add(self)
         beat = asyncio.create_task(self._beat())
         try:
             await self._feed()
         finally:
             beat.cancel()
-            for task in self._tasks.values():
-                task.cancel()
+            self._break_off()
             await asyncio.gather(beat, *self._tasks.values(), return_exceptions=True)
             await self._lines.aclose()
-        if self._is_ours:
+            _carriers.discard(self)
+        if self._is_stopping:
+            await sync_to_async(Job.objects.release)(self._job, at=self._now())
+        elif self._is_ours:
             await sync_to_async(Job.objects.end)(self._job.pk, status=JobStatus.COMPLETED, at=self._now())
+
+    def stop(self) -> None:
+        """Begin nothing more, break off what was begun, and let another worker go on with it."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it has just ended
+                self._loop.call_soon_threadsafe(self._let_go)
+
+    def _let_go(self) -> None:
+        self._is_stopping = True
+        self._break_off()
+
+    def _break_off(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
 
     async def _feed(self) -> None:
         """Keep as many threads going as any connection may have calls."""
         ready: list[JobItem] = []
-        while self._is_ours:
+        while self._is_ours and not self._is_stopping:
             if not ready:
                 ready = await self._next()
             while ready and len(self._tasks) < MOST_AT_ONCE:
@@ -96,8 +125,9 @@ class _Carrier:
             if not self._tasks:
                 return
             await asyncio.wait(self._tasks.values(), return_when=asyncio.FIRST_COMPLETED)
-            for key in [key for key, task in self._tasks.items() if task.done()]:
-                self._tasks.pop(key).result()
+            for task in [self._tasks.pop(key) for key, task in list(self._tasks.items()) if task.done()]:
+                if not task.cancelled():
+                    task.result()
 
     async def _next(self) -> list[JobItem]:
         most = 2 * MOST_AT_ONCE + len(self._tasks)
@@ -110,8 +140,7 @@ class _Carrier:
             await asyncio.sleep(conf.current().run_lease_seconds / 3)
             if not await sync_to_async(Job.objects.advance)(self._job, at=self._now()):
                 self._is_ours = False
-                for task in self._tasks.values():
-                    task.cancel()
+                self._break_off()
 
     async def _do(self, item: JobItem) -> None:
         try:
@@ -120,7 +149,7 @@ class _Carrier:
             result = await threads.sync(ids.parse(item.object_id), self._order)
             settled = sync_to_async(self._settle)(item, result=result)
         except asyncio.CancelledError:
-            if self._is_ours:
+            if self._is_ours and not self._is_stopping:
                 raise
             return
         except AIError as error:
