@@ -65,11 +65,18 @@ def _go_on(request: HttpRequest, queue_id: UUID) -> HttpResponse:
         task = reviewing.next_task(queue_id=queue_id, by=request.user, at=timezone.now())
     except Conflict as error:
         messages.info(request, error.message)
-        return HttpResponseRedirect(_queue_url(queue_id))
+        return _to_queue(request, _queue_url(queue_id))
     if task is None:
         messages.success(request, "Nothing is left for you in this queue. Thank you.")
-        return HttpResponseRedirect(_queue_url(queue_id))
+        return _to_queue(request, _queue_url(queue_id))
     return HttpResponseRedirect(_task_url(task.slot.pk))
+
+
+def _to_queue(request: HttpRequest, url: str) -> HttpResponse:
+    """Away from the items. A script is told where, since a message must wait for the page that its reader sees."""
+    if request.headers.get("X-Requested-With") == "review":
+        return JsonResponse({"go": url})
+    return HttpResponseRedirect(url)
 
 
 def _queue_url(queue_id: UUID) -> str:
@@ -152,7 +159,7 @@ def _submit(admin: Any, request: HttpRequest, slot_id: UUID) -> HttpResponse:
         return _page(admin, request, task, fields, status=400)
     except Conflict as error:
         messages.error(request, error.message)
-        return HttpResponseRedirect(_queue_url(task.queue.pk))
+        return _to_queue(request, _queue_url(task.queue.pk))
     return _go_on(request, task.queue.pk)
 
 
@@ -183,19 +190,19 @@ def _back(admin: Any, request: HttpRequest, slot_id: UUID) -> HttpResponse:
     task = reviewing.task(slot_id=slot_id, by=request.user)
     reviewing.put_back(slot_id=slot_id, by=request.user, at=timezone.now())
     messages.success(request, "The item is back in the queue.")
-    return HttpResponseRedirect(_queue_url(task.queue.pk))
+    return _to_queue(request, _queue_url(task.queue.pk))
 
 
 def _undo(admin: Any, request: HttpRequest, queue_id: UUID) -> HttpResponse:
     slot = reviewing.last_answered(queue_id=queue_id, by=request.user)
     if slot is None:
         messages.info(request, "You have not answered anything in this queue.")
-        return HttpResponseRedirect(_queue_url(queue_id))
+        return _to_queue(request, _queue_url(queue_id))
     try:
         reviewing.take_back(slot_id=slot.pk, by=request.user, at=timezone.now())
     except AIError as error:
         if isinstance(error, Forbidden | NotFound):
             raise
         messages.error(request, error.message)
-        return HttpResponseRedirect(_queue_url(queue_id))
+        return _to_queue(request, _queue_url(queue_id))
     return HttpResponseRedirect(_task_url(slot.pk))

@@ -62,7 +62,9 @@
     busy = true;
     clearTimeout(timer);
     try {
-      const response = await fetch(url, { method: "POST", body, credentials: "same-origin" });
+      const headers = { "X-Requested-With": "review" };
+      const response = await fetch(url, { method: "POST", body, headers, credentials: "same-origin" });
+      if (response.headers.get("Content-Type")?.includes("json")) return location.assign((await response.json()).go);
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
       const fresh = page.getElementById("r-page");
       if (!fresh) return location.assign(response.url);

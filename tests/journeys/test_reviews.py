@@ -1,0 +1,136 @@
+"""Reviewing a hundred conversations without a mouse, and what axe-core says of the pages that staff sit in front of all day."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.journeys.conftest import Watched
+from tests.journeys.running import Console
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+ITEMS = 100
+TENANT = "Reviewed"
+
+FILL = f"""
+from django.utils import timezone
+from ai import tenancy
+from ai.models import Tenant
+from ai.services import actors
+from ai.services.reviews import queues
+from ai.services.selections import Selection
+
+tenant = Tenant.objects.get(name="{TENANT}")
+questions = [
+    {{"id": "helpful", "type": "yes_no", "text": "Was it helpful?"}},
+    {{"id": "tone", "type": "choice", "text": "How was the tone?", "options": ["kind", "neutral", "cold"]}},
+]
+with tenancy.scope(tenant.pk):
+    made = queues.make(
+        name="A hundred", unit="thread", questions=questions, tenant_id=tenant.pk, by=actors.SYSTEM, at=timezone.now()
+    )
+    queues.fill(
+        queue_id=made.pk, selection=Selection.of_list("threads", {{}}), sample={ITEMS}, by=actors.SYSTEM, at=timezone.now()
+    )
+print(made.pk)
+"""
+
+#: What axe-core calls serious enough to mend.
+BAD = {"serious", "critical"}
+
+
+@pytest.fixture(scope="module")
+def queue(running: Console) -> str:
+    """The key of a queue with a hundred conversations."""
+    running.manage("generate_load", "--threads", "120", "--messages", "1200", "--seed", "3", "--tenant", TENANT)
+    return running.manage("shell", "-v", "0", "-c", FILL).splitlines()[-1]
+
+
+class TestReviewing:
+    def test_a_hundred_items_without_a_mouse(self, page: Page, running: Console, watched: Watched, queue: str) -> None:
+        page.goto(f"{running.url}/admin/ai/reviewqueue/{queue}/change/")
+        page.get_by_role("button", name="Start reviewing").focus()
+        page.keyboard.press("Enter")
+        seen, taken = set(), []
+
+        for number in range(ITEMS):
+            review = page.locator("#r-page")
+            expect(page.get_by_role("group", name="Was it helpful?")).to_be_visible()
+            slot = review.get_attribute("data-slot")
+            seen.add(slot)
+            page.keyboard.press("1" if number % 3 else "2")
+            page.keyboard.press("3")
+            begun = time.perf_counter()
+            page.keyboard.press("Control+Enter")
+            page.wait_for_function(
+                "slot => document.getElementById('r-page')?.dataset.slot !== slot", arg=slot, polling=10
+            )
+            taken.append((time.perf_counter() - begun) * 1000)
+
+        assert len(seen) == ITEMS
+        expect(page.get_by_text("Nothing is left for you in this queue")).to_be_visible()
+        expect(page.get_by_text(f"of {ITEMS}, 100 %")).to_be_visible()
+        # How often each was said: a third said no.
+        expect(page.get_by_role("row", name=re.compile("Was it helpful.*No.*34 %", re.IGNORECASE))).to_be_visible()
+        watched.assert_clean()
+
+    def test_takes_an_answer_back(self, page: Page, running: Console, watched: Watched) -> None:
+        page.goto(f"{running.url}/admin/ai/reviewqueue/")
+        page.get_by_role("link", name="Were customers helped?").click()
+        page.get_by_role("button", name="Start reviewing").click()
+        expect(page.get_by_role("group", name="Was the customer helped?")).to_be_visible()
+        title = page.locator("main").get_by_role("heading", level=1).inner_text()
+        page.keyboard.press("2")
+        page.keyboard.press("1")
+        page.keyboard.press("Control+Enter")
+        expect(page.locator("main").get_by_role("heading", level=1)).not_to_have_text(title)
+
+        page.keyboard.press("u")
+
+        expect(page.locator("main").get_by_role("heading", level=1)).to_have_text(title)
+        expect(page.get_by_role("radio", name="No", exact=False).first).to_be_checked()
+        watched.assert_clean()
+
+    def test_shows_its_keys(self, page: Page, running: Console) -> None:
+        page.goto(f"{running.url}/admin/ai/reviewqueue/")
+        page.get_by_role("link", name="Bookings, checked twice").click()
+        page.get_by_role("button", name="Start reviewing").click()
+        expect(page.get_by_role("group", name=re.compile("A mark"))).to_be_visible()
+
+        page.keyboard.press("?")
+
+        expect(page.get_by_role("heading", name="Keys")).to_be_visible()
+
+
+class TestAccessibility:
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.parametrize(
+        "path",
+        ["chatthread/", "feedback/", "reviewqueue/", "reviewqueue/add/", "run/", "message/", "transcript", "review"],
+    )
+    def test_axe_finds_nothing_serious(self, page: Page, running: Console, path: str, scheme: str) -> None:
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.goto(f"{running.url}/admin/ai/{path if '/' in path else 'chatthread/'}")
+        if path == "transcript":
+            page.get_by_role("link", name="Lisbon weekend for two").click()
+            page.wait_for_load_state()
+        elif path == "review":
+            page.goto(f"{running.url}/admin/ai/reviewqueue/")
+            page.get_by_role("link", name="Bookings, checked twice").click()
+            page.get_by_role("button", name="Start reviewing").click()
+            expect(page.get_by_role("group", name=re.compile("A mark"))).to_be_visible()
+
+        found = Axe().run(page).response["violations"]
+
+        said = [
+            (each["id"], node["target"], each["help"])
+            for each in found
+            if each["impact"] in BAD
+            for node in each["nodes"]
+        ]
+        assert said == []
