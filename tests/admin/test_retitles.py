@@ -241,8 +241,37 @@ class TestBatch:
         assert url_of(job) in shown
         assert url_of(job) not in hidden
 
+    def test_is_led_to_from_the_job_that_applies_it(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(retitle_batches, "AT_ONCE", 1)
+        job, client = propose(tenant), operator(tenant, *MAY)
+
+        shown = client.post(url_of(job), {**form_of(client, job), "do": "apply"}, follow=True).content.decode()
+        change = Job.objects.get(kind="retitle_apply")
+        page = client.get(f"/admin/ai/job/{change.pk}/change/").content.decode()
+        retitle_batches.carry_on(job_id=change.pk, worker="w", now=timezone.now)
+        done = client.get(url_of(job)).content.decode()
+
+        assert "The titles are being applied." in shown
+        assert "Apply 3 titles: 0 of 3" in shown
+        assert 'data-active="yes"' in shown
+        assert url_of(job) in page
+        assert "A worker goes through the batch" in page
+        assert "3 applied" in done
+        assert 'data-active="no"' in done
+
 
 class TestDoors:
+    def test_are_shown_to_those_who_may_pass(self, tenant: Tenant) -> None:
+        row = thread(tenant)
+        places = ["/admin/ai/chatthread/", f"/admin/ai/chatthread/{row.pk}/change/"]
+        without = operator(tenant, "view_chatthread", "view_job", "change_chatthread")
+
+        shown = [operator(tenant, *MAY).get(place).content.decode() for place in places]
+        hidden = [without.get(place).content.decode() for place in places]
+
+        assert all("Retitle" in html for html in shown)
+        assert not any("Retitle" in html for html in hidden)
+
     @pytest.mark.parametrize("missing", ["retitle_chatthread", "view_job"])
     def test_of_a_batch_need_both_permissions(self, tenant: Tenant, missing: str) -> None:
         job = propose(tenant)

@@ -52,6 +52,11 @@ def _titles(key: Callable[[Job], Any]) -> Callable[[HttpRequest, Job], list[Link
     return links
 
 
+def _of(job: Job) -> Any:
+    """The batch that the job changes."""
+    return job.data.get("of")
+
+
 def _export(request: HttpRequest, job: Job) -> dict[str, Any]:
     """The file of an export for those who may have it, and what is in it."""
     user: Any = request.user
@@ -94,8 +99,8 @@ KINDS: dict[str, Kind] = {
     "bundle_import": Kind("Import of a bundle", template="admin/ai/export/taken_in.html", context=_taken_in),
     "import": Kind("Import", template="admin/ai/import/job.html", context=import_results.context),
     "retitle": Kind("Retitle", _titles(lambda job: job.pk)),
-    "retitle_apply": Kind("Apply titles", _titles(lambda job: job.data.get("of"))),
-    "retitle_undo": Kind("Undo titles", _titles(lambda job: job.data.get("of"))),
+    "retitle_apply": Kind("Apply titles", _titles(_of), template="admin/ai/retitle/job.html"),
+    "retitle_undo": Kind("Undo titles", _titles(_of), template="admin/ai/retitle/job.html"),
 }
 
 
