@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -56,6 +57,42 @@ class TestByRule:
         assert len(title.split()) <= 5
         assert title == " ".join(title.split())
         assert not title.startswith(('"', "“", "`", "*", "#"))
+
+
+class TestByRuleOfTools:
+    @pytest.mark.parametrize(
+        ("asked", "calls", "title"),
+        [
+            ("Any films on in Santa Rosa?", [("FindMovies", {"location": "Santa Rosa"})], "Find movies in Santa Rosa"),
+            (
+                "A table at Bay Leaf in San Jose, please.",
+                [("FindRestaurants", {"city": "San Jose"}), ("ReserveRestaurant", {"restaurant_name": "Bay Leaf"})],
+                "Reserve restaurant: Bay Leaf",
+            ),
+            (
+                "A hotel and a car in Delhi",
+                [("search_hotels", {"city": "Delhi, India"}), ("book_car", {"type": "small", "seats": 5})],
+                "Hotels and car in Delhi",
+            ),
+            ("Where is order 4711?", [("lookup_order", {"order_id": 4711})], "Lookup order: 4711"),
+            ("Set an alarm called New alarm.", [("add_alarm", {"name": "New alarm"})], "Add alarm"),
+            ("I want to rent a home in Davis", [("find_home_by_area", {"area": "Davis"})], "Find home in Davis"),
+            # Machinery: nobody's words are about it, or it says less than the user did.
+            ("Why does my script print 1?", [("run_python", {"code": "print(1)"})], "Script print 1"),
+            ("Our invoice is wrong, again", [("get_invoices", {"page": 1})], "Our invoice is wrong, again"),
+            # The names of tools are English, the thread is not.
+            ("Quel temps fait-il à Lyon ?", [("get_weather", {"city": "Lyon"})], "Quel temps fait-il à Lyon?"),
+            ("What is new?", [("", {}), ("FindMovies", None), ("x" * 5000, "{" * 5000)], "What is new?"),
+        ],
+    )
+    def test_names_what_was_done_and_where(self, asked: str, calls: list[tuple[str, Any]], title: str) -> None:
+        made = [
+            {"id": "c", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+            for name, arguments in calls
+        ]
+        messages = [{"role": "user", "content": asked}, {"role": "assistant", "content": None, "tool_calls": made}]
+
+        assert titles.Conversation.of_messages(messages).by_rule() == title
 
 
 @pytest.mark.django_db

@@ -91,6 +91,7 @@ def _read(call: dict[str, Any], said: str) -> Done | None:
     parts = [part.lower() for part in _PART.findall(plain(str(call.get("name") or ""))[:100])]
     verb = parts[0] if parts and parts[0] in _LOOKING | _DOING else ""
     rest = parts[1:] if verb else parts
+    rest = rest[: rest.index("by")] if "by" in rest else rest
     while rest and rest[0] in _FILLING:
         rest = rest[1:]
     while rest and rest[-1] in _FILLING | {"tool", "api"}:
@@ -100,6 +101,7 @@ def _read(call: dict[str, Any], said: str) -> Done | None:
         return None
     values = [(key, value) for key, value in _values(call.get("arguments")) if value.lower() in said]
     name = next((value for key, value in values if _NAMED.search(key)), "")
+    name = "" if _stem(thing.split()[-1]) in name.lower() else name  # “New alarm” says nothing of an alarm
     name = name or next((value for key, value in values if _NUMBERED.search(key) and len(value) <= 12), "")
     return Done(verb, thing, name, next((value for key, value in values if _PLACED.search(key)), ""))
 

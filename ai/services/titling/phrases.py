@@ -79,6 +79,8 @@ def _short(sentence: str, language: Language) -> tuple[str, int]:
         return signs.short(sentence)
     tokens = sentence.split()[:MOST_TOKENS]
     tokens = _without_opener(tokens, language)
+    if not has_words(tokens[-1]):  # French puts a space before the question mark
+        tokens = [*tokens[:-2], f"{tokens[-2]}{tokens[-1]}"] if len(tokens) > 1 else tokens
     telling = sum(_is_telling(token, language) + _is_name(token) * (i > 0) for i, token in enumerate(tokens))
     whole = tidy(" ".join(tokens))
     if len(tokens) <= MOST_WORDS and len(whole) < MOST_CHARACTERS:
