@@ -12,7 +12,7 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 
 from ai import conf
-from ai.exceptions import RemoteMissing, RemoteRefused, TooLarge
+from ai.exceptions import RemoteError, RemoteMissing, RemoteRefused, TooLarge
 from ai.models import DataSource
 from ai.remote.lines import Line, path
 from ai.remote.port import Json, RemoteMessage
@@ -103,6 +103,8 @@ async def _bring(line: Line, key: str, tenant_id: UUID | None) -> DataSource:
                 digest.update(piece)
                 content.write(piece)
                 _limit(content.tell())
+        if isinstance(facts.get("bytes"), int) and facts["bytes"] != content.tell():
+            raise RemoteError(f"The file {key[:60]} came incomplete: {content.tell():,} of {facts['bytes']:,} bytes.")
         content.seek(0)
         return await sync_to_async(_keep)(content, key, name, purpose, tenant_id, digest.hexdigest())
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
+
+from django.db.models import Q
 
 from ai.exceptions import InvalidInput, NotFound
 from ai.models import ChatThread, Message, SyncedMessage, ThreadSync
@@ -58,10 +60,25 @@ def base_of(side: Side) -> list[SyncedMessage]:
 
 def local_of(side: Side) -> list[Local]:
     """The thread's messages; nothing is asked for where there are none."""
-    return list(_local(side.thread)) if side.thread.message_count else []
+    return list(_local(side.thread, Q())) if side.thread.message_count else []
 
 
-def _local(thread: ChatThread) -> Iterator[Local]:
-    rows = Message._base_manager.filter(thread_id=str(thread.pk)).order_by("sequence", "pk")
+def both_of(side: Side, remote_ids: Iterable[str]) -> tuple[list[SyncedMessage], list[Local]]:
+    """What concerns one page of a first reading: rows and messages with these ids, and messages that have none yet.
+
+    A thread of a hundred pages would else be loaded a hundred times.
+    """
+    if side.known._state.adding and not side.thread.message_count:
+        return [], []
+    wanted = list(remote_ids)
+    rows = SyncedMessage._base_manager.filter(thread_id=side.thread.pk)
+    base = list(rows.filter(Q(external_id__in=wanted) | Q(external_id__isnull=True)).order_by("pk"))
+    keys = [row.message_id for row in base]
+    which = Q(external_id__in=wanted) | Q(external_id__isnull=True) | Q(pk__in=keys)
+    return base, list(_local(side.thread, which))
+
+
+def _local(thread: ChatThread, which: Q) -> Iterator[Local]:
+    rows = Message._base_manager.filter(which, thread_id=str(thread.pk)).order_by("sequence", "pk")
     for key, external_id, message in rows.values_list("pk", "external_id", "message").iterator(chunk_size=500):
         yield Local(key, external_id or "", message if isinstance(message, dict) else {})

@@ -84,7 +84,6 @@ class _Thread:
     def __init__(self, side: Side, remote: RemoteConversations, order: Order) -> None:
         self._side, self._remote, self._order = side, remote, order
         self._takes = remote.takes
-        self._reads_only = Direction(order.direction.pull, False)
 
     async def sync(self) -> Result:
         if not self._side.known.is_read:
@@ -107,15 +106,28 @@ class _Thread:
         began_empty = not self._side.thread.message_count
         async with aclosing(self._pages(newest_first=False, after=cursor)) as pages:
             async for page in pages:
-                found = await self._make(Reading(_once(page.messages[::-1]), whole=False), self._reads_only, first=True)
+                found = await self._of_page(_once(page.messages[::-1]))
                 behind |= found.left_there
                 result.count(await self._apply(found, self._place(page)))
         if began_empty and not behind:  # all that is here came from there
             return result
-        found = await self._make(Reading((), whole=False), self._order.direction, first=True)
+        found = await self._of_ours()
         found.left_there |= behind
         result.state = await sync_to_async(push.stand)(self._side, found, at=self._order.now())
         return await self._send(found, result)
+
+    async def _of_page(self, messages: Sequence[RemoteMessage]) -> Plan:
+        """What one page brings; nothing is sent before all are read."""
+        base, local = await sync_to_async(sides.both_of)(self._side, [message.id for message in messages])
+        reading, reads_only = Reading(messages, whole=False), Direction(self._order.direction.pull, False)
+        return plan.make(base=base, reading=reading, local=local, direction=reads_only, takes=self._takes, first=True)
+
+    async def _of_ours(self) -> Plan:
+        """What is only here, after all pages were read."""
+        base = await sync_to_async(sides.base_of)(self._side)
+        local = await sync_to_async(sides.local_of)(self._side)
+        reading, direction = Reading((), whole=False), self._order.direction
+        return plan.make(base=base, reading=reading, local=local, direction=direction, takes=self._takes, first=True)
 
     def _place(self, page: Page) -> dict[str, Any]:
         """How far the thread is read."""
@@ -179,11 +191,6 @@ class _Thread:
         return Reading(_once(collected), whole=True)
 
     # -- What both have in common
-    async def _make(self, reading: Reading, direction: Direction, *, first: bool) -> Plan:
-        base = await sync_to_async(sides.base_of)(self._side)
-        local = await sync_to_async(sides.local_of)(self._side)
-        return plan.make(base=base, reading=reading, local=local, direction=direction, takes=self._takes, first=first)
-
     async def _apply(self, found: Plan, facts: dict[str, Any]) -> Result:
         coming = [*found.add, *(message for _, message, _ in found.rewrite)]
         fetched = await files.fetch(self._remote.line, coming, tenant_id=self._side.thread.tenant_id)

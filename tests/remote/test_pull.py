@@ -57,6 +57,19 @@ class TestFirstPull:
         assert first.has_files
         file.file.close()
 
+    def test_takes_no_half_a_file(self, tenant: Tenant, server: RemoteServer, connection: RemoteConnection) -> None:
+        key = server.state.file(b"The parcel left on Monday.")
+        thread = linked(tenant, server.state.thread("Read this", attachments=[{"file_id": key}]))
+        whole = server.state.files[key]
+        server.state.files[key] = (whole[0], whole[1][:10])
+
+        broken = sync(thread)
+        server.state.files[key] = whole
+        mended = sync(thread)
+
+        assert "came incomplete: 10 of 26 bytes" in results(broken)[0]
+        assert results(mended) == ["1 came, 1 file came along"]
+
     def test_says_which_file_did_not_come(
         self, tenant: Tenant, server: RemoteServer, connection: RemoteConnection
     ) -> None:
