@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from uuid import UUID
 
 from django.db import transaction
@@ -17,8 +17,11 @@ Found = dict[tuple[str, str | int], Message]
 
 
 @transaction.atomic
-def write(drafts: Sequence[FeedbackDraft], *, keys: Keys, dry_run: bool = False) -> list[Outcome]:
-    """Write what is new of the drafts; a person's feedback on a message that has some from them already stays."""
+def write(drafts: Sequence[FeedbackDraft], *, keys: Keys, foretold: Container[str] | None = None) -> list[Outcome]:
+    """Write what is new of the drafts; a person's feedback on a message that has some from them already stays.
+
+    With `foretold`, the threads that would be here by then, it only says what would be written.
+    """
     threads = _threads(drafts, keys)
     messages = _by_name(drafts, threads) | _by_number(drafts, threads) | _by_key(drafts, threads, keys)
     wanted = {draft.id: draft.key or keys.of(f"feedback/{draft.id}") for draft in drafts}
@@ -29,7 +32,8 @@ def write(drafts: Sequence[FeedbackDraft], *, keys: Keys, dry_run: bool = False)
     for draft in drafts:
         message = messages.get(_reference(draft))
         if message is None:
-            outcomes.append(Outcome(refused=[_lost(draft, threads)]))
+            is_to_come = draft.thread_id in (foretold or ())
+            outcomes.append(Outcome(new=Counter(feedback=1)) if is_to_come else _lost(draft, threads))
             continue
         key, pair = wanted[draft.id], (message.pk, draft.user_id)
         if key in here or pair in taken:
@@ -39,7 +43,7 @@ def write(drafts: Sequence[FeedbackDraft], *, keys: Keys, dry_run: bool = False)
         taken.add(pair)
         rows.append(_row(draft, message, key))
         outcomes.append(Outcome(new=Counter(feedback=1)))
-    if not dry_run:
+    if foretold is None:
         Feedback.objects.insert(rows)
     return outcomes
 
@@ -60,12 +64,12 @@ def _reference(draft: FeedbackDraft) -> tuple[str, str | int]:
     return draft.thread_id, which if which is not None else -1
 
 
-def _lost(draft: FeedbackDraft, threads: dict[str, list[UUID]]) -> Refusal:
+def _lost(draft: FeedbackDraft, threads: dict[str, list[UUID]]) -> Outcome:
     named = draft.message_id if draft.message_id is not None else f"number {draft.message_index}"
     reason = f"Its message {named} is not in the thread {draft.thread_id}."
     if draft.thread_id not in threads:
         reason = f"Its thread {draft.thread_id} is not here: import the threads first."
-    return Refusal("feedback", draft.place, reason, draft.id)
+    return Outcome(refused=[Refusal("feedback", draft.place, reason, draft.id)])
 
 
 def _threads(drafts: Iterable[FeedbackDraft], keys: Keys) -> dict[str, list[UUID]]:

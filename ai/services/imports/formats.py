@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from ai.exceptions import InvalidInput
@@ -25,8 +26,8 @@ from ai.services.imports.values import Document
 
 AUTO = "auto"
 
-#: So many objects are looked at.
-LOOKED_AT = 50
+#: So many objects whose format is known are enough, and so many are looked at to find them.
+ENOUGH, LOOKED_AT = 50, 5000
 
 Mapping = tuple[tuple[str, str], ...]
 Reader = Callable[[Iterable[Document], Report], Iterator[Draft]]
@@ -182,13 +183,11 @@ def detect(documents: Iterable[Document]) -> Format:
         InvalidInput: none of them has a known one.
     """
     found: Counter[str] = Counter()
-    for number, document in enumerate(documents):
-        if number >= LOOKED_AT:
+    for document in islice(documents, LOOKED_AT):
+        found.update(islice((each.name for each in FORMATS.values() if each.recognises(document.value)), 1))
+        if found.total() >= ENOUGH:
             break
-        known = next((each.name for each in FORMATS.values() if each.recognises(document.value)), "")
-        found[known] += 1
-    known_ones = [(count, name) for name, count in found.items() if name]
-    if not known_ones:
+    if not found:
         labels = ", ".join(each.label for each in FORMATS.values())
         raise InvalidInput(f"Nothing in this file has a format that is known. What can be imported: {labels}.")
-    return FORMATS[max(known_ones)[1]]
+    return FORMATS[found.most_common(1)[0][0]]

@@ -19,7 +19,7 @@ from ai.services.imports.identities import MessageNames
 CHUNK = 10_000
 
 #: Each key is asked for several times while its thread is written.
-ADOPTED = 50_000
+ADOPTED = 10_000
 UUID_CHARACTERS = 32
 
 

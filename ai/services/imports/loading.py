@@ -161,12 +161,13 @@ def _size(draft: Draft) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Writes drafts."""
+    """Writes drafts, or with `dry_run` only says what would be written; `foretold` are the threads that would be there then."""
 
     keys: Keys
     source: str
     at: datetime
     dry_run: bool = False
+    foretold: set[str] = field(default_factory=set)
 
     def write(self, drafts: list[Draft]) -> list[Outcome]:
         """Write drafts in one transaction, or where the database does not take that, each in its own."""
@@ -191,8 +192,10 @@ class Writer:
         outcomes = [self._assistant(draft) for draft in drafts if isinstance(draft, AssistantDraft)]
         if found := [draft for draft in drafts if isinstance(draft, ThreadDraft)]:
             outcomes += threads.write(found, keys=self.keys, source=self.source, dry_run=self.dry_run)
+            if self.dry_run:
+                self.foretold.update(draft.id for draft in found)
         if opinions := [draft for draft in drafts if isinstance(draft, FeedbackDraft)]:
-            outcomes += feedback.write(opinions, keys=self.keys, dry_run=self.dry_run)
+            outcomes += feedback.write(opinions, keys=self.keys, foretold=self.foretold if self.dry_run else None)
         return outcomes
 
     @transaction.atomic

@@ -19,8 +19,8 @@ CREATE TABLE object (
     body TEXT NOT NULL, UNIQUE (kind, id)
 )
 """
-#: Nobody needs the data after a crash; up to 64 MB of it stay in memory.
-_SETTINGS = ("journal_mode = OFF", "synchronous = OFF", "cache_size = -65536", "temp_store = FILE")
+#: Nobody needs the data after a crash; up to 16 MB of it stay in memory.
+_SETTINGS = ("journal_mode = OFF", "synchronous = OFF", "cache_size = -16384", "temp_store = FILE")
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,9 +206,11 @@ class TestRatings:
             archive.writestr("conversations-000.json", json.dumps([TestBranches.BRANCHED]))
             archive.writestr("chat.html", "<html>")
 
+        foretold = load.path(tmp_path / "export.zip", dry_run=True)
         counts = load.path(tmp_path / "export.zip")
 
         assert (counts["thread"]["new"], counts["feedback"]["new"]) == (2, 1)
+        assert foretold == counts
         assert load.reasons() == ["broken: It has no “mapping” with its messages."]
         assert load.refused[0].place == "conversations-001.json [0]"
 
