@@ -90,7 +90,7 @@ class TestButton:
         html = client.get(f"/admin/ai/{model}/?tenant={made.tenant.pk}&p=1&o=2").content.decode()
 
         assert f'href="/admin/ai/{model}/export/?tenant={made.tenant.pk}"' in html
-        assert f"Export these {len(_keys(made, noun))} {noun}…" in html
+        assert f"Export these {len(_keys(made, noun))}…" in html
 
     def test_says_no_number_that_it_does_not_know(self, made: world.World) -> None:
         world.build(made.tenant, count=60)

@@ -50,9 +50,9 @@ class Exports:
         if not self.has_export_permission(request) or not changelist.result_list:  # type: ignore[attr-defined]
             return found
         query = {name: str(value) for name, value in request.GET.items() if name not in APPEARANCE - {"q"}}
-        these = "these results" if query else f"all {self.noun}"
+        these = "these results" if query else "all"
         if not changelist.multi_page:
-            these = f"{'these' if query else 'all'} {changelist.result_count:,} {self.noun}"
+            these = f"{'these' if query else 'all'} {changelist.result_count:,}"
         return [*found, Button(f"Export {these}…", self.export_url(**query), "download")]
 
     def get_urls(self) -> list[Any]:
