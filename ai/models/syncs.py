@@ -27,9 +27,9 @@ class ThreadSyncManager(TenantManager):
         """The thread's row; None before its first sync."""
         return self.filter(thread_id=thread_id).first()
 
-    def keep(self, thread: Any, *, at: datetime, **values: Any) -> None:
-        """Set some of a thread's facts, whether it has a row or not."""
-        if self.filter(thread_id=thread.pk).update(modified=at, **values):
+    def keep(self, thread: Any, *, at: datetime, is_new: bool = False, **values: Any) -> None:
+        """Set some of a thread's facts, whether it has a row or not; `is_new` says that it had none a moment ago."""
+        if not is_new and self.filter(thread_id=thread.pk).update(modified=at, **values):
             return
         row = self.model(thread_id=thread.pk, tenant_id=thread.tenant_id, created=at, modified=at, **values)
         self.bulk_create([row], ignore_conflicts=True)

@@ -188,7 +188,7 @@ def _keep(side: Side, arrival: Arrival, *, at: datetime) -> None:
     facts: dict[str, Any] = {"synced_at": at, "last_error": "", "connection_id": side.connection_id, **arrival.facts}
     if arrival.files:
         facts["files"] = {**known.files, **{file.file_id: key for key, file in arrival.files.items()}}
-    ThreadSync.objects.keep(side.thread, at=at, **facts)
+    ThreadSync.objects.keep(side.thread, at=at, is_new=known._state.adding, **facts)
     for name, value in facts.items():
         setattr(known, name, value)
     known._state.adding = False
