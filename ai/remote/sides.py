@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from time import monotonic
 from uuid import UUID
 
 from django.db.models import Q
@@ -13,6 +14,8 @@ from ai.models import ChatThread, Message, SyncedMessage, ThreadSync
 from ai.models.connections import Address, chosen
 from ai.models.remotes import address_of, kind_of
 from ai.remote.plan import Local
+
+KEPT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,30 @@ class Side:
         return self.known.is_read and not self.known.last_error and self.known.connection_id == self.connection_id
 
 
-def load(thread_id: UUID, *, connection_id: UUID | None = None) -> Side:
+class Choices:
+    """Which connection is whose, and how it is reached: asked of the database again every few seconds."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[UUID | None, UUID | None], tuple[float, UUID, Address]] = {}
+
+    def of(self, tenant_id: UUID | None, connection_id: UUID | None) -> tuple[UUID, Address] | None:
+        """The connection of that id, else the tenant's default or only one; None where there is none.
+
+        Raises:
+            Misconfigured: its key cannot be read.
+        """
+        key = (tenant_id, connection_id)
+        known = self._found.get(key)
+        if known is not None and monotonic() - known[0] < KEPT_SECONDS:
+            return known[1:]
+        connection = chosen(tenant_id, connection_id)
+        if connection is None:
+            return None
+        self._found[key] = (monotonic(), connection.pk, connection.address())
+        return self._found[key][1:]
+
+
+def load(thread_id: UUID, choices: Choices, *, connection_id: UUID | None = None) -> Side:
     """The thread's side; `connection_id` is for threads that have no connection of their own.
 
     Raises:
@@ -48,9 +74,9 @@ def load(thread_id: UUID, *, connection_id: UUID | None = None) -> Side:
     if not kind:
         raise InvalidInput("The thread has no remote side: its external ID names no remote conversation.")
     known = ThreadSync.objects.of(thread.pk) or ThreadSync(thread_id=thread.pk, tenant_id=thread.tenant_id)
-    connection = chosen(thread.tenant_id, known.connection_id or connection_id)
-    address = connection.address() if connection else address_of(thread)[0]
-    return Side(thread, known, str(thread.external_id), kind, address, connection.pk if connection else None)
+    found = choices.of(thread.tenant_id, known.connection_id or connection_id)
+    chosen_id, address = found if found else (None, address_of(thread)[0])
+    return Side(thread, known, str(thread.external_id), kind, address, chosen_id)
 
 
 def base_of(side: Side) -> list[SyncedMessage]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,7 +20,7 @@ from ai.remote.lines import Line
 from ai.remote.plan import Direction, Plan, Reading
 from ai.remote.port import PAGE, Page, RemoteConversations, RemoteMessage
 from ai.remote.results import Result
-from ai.remote.sides import Side
+from ai.remote.sides import Choices, Side
 
 Clock = Callable[[], datetime]
 
@@ -46,6 +46,7 @@ class Order:
     connection_id: UUID | None = None
     whole: bool = False
     """Read every thread to its beginning."""
+    choices: Choices = field(default_factory=Choices)
 
 
 async def sync(thread_id: UUID, order: Order) -> Result:
@@ -56,7 +57,7 @@ async def sync(thread_id: UUID, order: Order) -> Result:
         RemoteError: the server failed; what is here stays, and the next sync goes on.
     """
     for attempt in range(TRIES):
-        side = await sync_to_async(sides.load)(thread_id, connection_id=order.connection_id)
+        side = await sync_to_async(sides.load)(thread_id, order.choices, connection_id=order.connection_id)
         remote = kinds.adapter(side.kind, order.line(side.address))
         try:
             return await _Thread(side, remote, order).sync()

@@ -65,10 +65,10 @@ class TestManyThreads:
         threads = [linked(tenant, server.state.thread(f"word {n}")) for n in range(2)]
         real = sides.load
 
-        def broken(thread_id: UUID, **options: Any) -> Any:
+        def broken(thread_id: UUID, *given: Any, **options: Any) -> Any:
             if thread_id == threads[0].pk:
                 raise ZeroDivisionError
-            return real(thread_id, **options)
+            return real(thread_id, *given, **options)
 
         monkeypatch.setattr(sides, "load", broken)
 
