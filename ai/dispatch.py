@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,9 @@ from django.utils.module_loading import import_string
 from ai import conf
 
 log = logging.getLogger(__name__)
+
+#: So long no view is told of after the broker took one of them not.
+SILENT_SECONDS = 30.0
 
 EXECUTE_RUN = "ai.tasks.runs.execute"
 DRAIN_RUNS = "ai.tasks.runs.drain"
@@ -29,12 +33,15 @@ def _send(name: str, kwargs: dict[str, Any]) -> None:
     transaction.on_commit(lambda: _publish(name, kwargs))
 
 
-def _publish(name: str, kwargs: dict[str, Any]) -> None:
+def _publish(name: str, kwargs: dict[str, Any]) -> bool:
+    """Whether the broker took it."""
     try:
         app = import_string(conf.current().celery_app)  # the web process pays for Celery when it first sends
         app.send_task(name, kwargs=kwargs, retry=True, retry_policy={"max_retries": 1, "interval_start": 0.1})
     except Exception:  # the database knows the work is pending: the workers' sweep finds it
         log.warning("The broker took no message for %s; a sweep finds runs and jobs.", name, exc_info=True)
+        return False
+    return True
 
 
 def execute_run(*, run_id: UUID) -> None:
@@ -77,7 +84,20 @@ def note_view(
 ) -> None:
     """Have a worker note in the audit log what somebody looked at."""
     tenant = str(tenant_id) if tenant_id else None
-    _send(
-        NOTE_VIEW,
-        {"action": action, "actor": [*actor], "target": [*target], "tenant_id": tenant, "at": at.isoformat()},
-    )
+    said = {"action": action, "actor": [*actor], "target": [*target], "tenant_id": tenant, "at": at.isoformat()}
+    transaction.on_commit(lambda: _views.publish(said))
+
+
+class _Views:
+    """Tells of views while the broker answers. Nobody waits again and again for a page because the broker is away."""
+
+    def __init__(self) -> None:
+        self._silent_until = 0.0
+
+    def publish(self, said: dict[str, Any]) -> None:
+        """Send it, unless the broker took none a moment ago; the log has it anyway."""
+        if time.monotonic() >= self._silent_until and not _publish(NOTE_VIEW, said):
+            self._silent_until = time.monotonic() + SILENT_SECONDS
+
+
+_views = _Views()

@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
 
-from ai import tenancy
+from ai import dispatch, tenancy
 from ai.models import AuditEntry, AuditSeal, Tenant, kept
 from ai.services import actors, audit, files
 from ai.tasks.audit import note_view
@@ -22,6 +22,11 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _broker_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "_views", dispatch._Views())
 
 
 @pytest.fixture(autouse=True)
@@ -187,6 +192,21 @@ class TestSeen:
         assert (entry.actor_name, entry.target_id, entry.at) == ("system", str(row.pk), NOW)
         assert entry.tenant_id == tenant.pk
         assert name == "ai.tasks.audit.note_view"
+
+
+class TestBrokerAway:
+    def test_makes_nobody_wait_twice(
+        self, tenant: Tenant, settings: Any, django_capture_on_commit_callbacks: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        row = files.add(file=b"a,b\n", name="a.csv", by=actors.SYSTEM, at=NOW)
+        settings.AI_CELERY_APP = "nowhere.app"
+
+        with django_capture_on_commit_callbacks(execute=True):
+            for _ in range(3):
+                files.open_content(file_id=row.file_id, by=actors.SYSTEM, at=NOW)[1].close()
+
+        assert [entry.name for entry in caplog.records if entry.levelname == "WARNING"] == ["ai.dispatch"]
+        assert sum("system downloaded datasource" in entry.getMessage() for entry in caplog.records) == 3
 
 
 class TestLogins:
