@@ -164,8 +164,8 @@ CELERY_TASK_ROUTES = {
     "ai.tasks.sync.*": {"queue": "jobs"},
 }
 # Workers look by themselves whether a sync is due. Who runs `celery beat` anyway has it there too; there is one job all the same.
-if SYNC_MINUTES := int(os.environ.get("AI_SYNC_EVERY_MINUTES") or 0):
-    CELERY_BEAT_SCHEDULE = {"sync": {"task": "ai.tasks.sync.scheduled", "schedule": SYNC_MINUTES * 60.0}}
+if (minutes := os.environ.get("AI_SYNC_EVERY_MINUTES", "")).isdigit() and int(minutes):
+    CELERY_BEAT_SCHEDULE = {"sync": {"task": "ai.tasks.sync.scheduled", "schedule": int(minutes) * 60.0}}
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
