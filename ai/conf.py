@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any
@@ -83,6 +83,15 @@ class Settings:
     agents: Mapping[str, str] = field(default_factory=dict)
     """Marvin agents that can be chosen as models: alias → dotted path."""
 
+    feedback_target_hours: tuple[float, ...] = (4.0, 24.0, 72.0, 168.0)
+    """Within how many hours feedback is to be dealt with, by severity: critical, high, medium, low."""
+
+    feedback_labels: Mapping[str, Any] = field(default_factory=dict)
+    """Which words of a comment suggest which label: label → words. Under a tenant's id there may be the tenant's own."""
+
+    feedback_macros: tuple[Mapping[str, Any], ...] = ()
+    """Steps of the feedback inbox that one key takes together; empty means a small set that comes with the console."""
+
     remote_base_url: str = ""
     """Where the remote sides of threads live; empty means OpenAI."""
 
@@ -109,8 +118,8 @@ def _convert(name: str, value: Any) -> Any:
         if isinstance(value, str):
             value = value.split(",")
         return tuple(part.strip() for part in value if part.strip())
-    if name == "agents":
-        return _agents(value)
+    if name in READERS:
+        return READERS[name](value)
     if name == "stream_on_disconnect" and value not in {"continue", "cancel"}:
         raise ValueError('say "continue" or "cancel"')
     if name == "sync_direction" and value not in {"pull", "push", "both"}:
@@ -124,6 +133,37 @@ def _agents(value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping) or not all(isinstance(item, str) for pair in value.items() for item in pair):
         raise ValueError('write {"alias": "dotted.path.of.the.agent"}')
     return dict(value)
+
+
+def _target_hours(value: Any) -> tuple[float, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    hours = tuple(float(part) for part in parts)
+    if len(hours) != 4 or min(hours) <= 0:
+        raise ValueError("write four numbers of hours, such as 4,24,72,168")
+    return hours
+
+
+def _labels(value: Any) -> dict[str, Any]:
+    found = json.loads(value or "{}") if isinstance(value, str) else value
+    if not isinstance(found, Mapping) or not all(isinstance(words, list | tuple | Mapping) for words in found.values()):
+        raise ValueError('write {"label": ["word", "another word"]}')
+    return dict(found)
+
+
+def _macros(value: Any) -> tuple[dict[str, Any], ...]:
+    found = json.loads(value or "[]") if isinstance(value, str) else value
+    if not isinstance(found, list | tuple) or not all(isinstance(each, Mapping) and each.get("name") for each in found):
+        raise ValueError('write [{"name": "Known bug", "key": "b", "state": "triaged", "labels": ["bug"]}]')
+    return tuple(dict(each) for each in found)
+
+
+#: Settings that are read from JSON or lists.
+READERS: dict[str, Callable[[Any], Any]] = {
+    "agents": _agents,
+    "feedback_target_hours": _target_hours,
+    "feedback_labels": _labels,
+    "feedback_macros": _macros,
+}
 
 
 def read(source: Mapping[str, Any]) -> Settings:

@@ -13,11 +13,12 @@ from console.env import PROJECT
 
 
 class Place(NamedTuple):
-    """One line of the sidebar: a model's list page."""
+    """One line of the sidebar: a model's list page, or another page of the model's."""
 
     title: str
     model: str
     icon: str
+    page: str = "changelist"
 
 
 SIDEBAR: dict[str, tuple[Place, ...]] = {
@@ -27,6 +28,7 @@ SIDEBAR: dict[str, tuple[Place, ...]] = {
         Place("Runs", "ai.run", "play_circle"),
         Place("Files", "ai.datasource", "attach_file"),
         Place("Feedback", "ai.feedback", "thumbs_up_down"),
+        Place("Feedback inbox", "ai.feedback", "inbox", "inbox"),
         Place("Reviews", "ai.reviewqueue", "rate_review"),
     ),
     "Models": (
@@ -61,7 +63,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             {
                 "title": place.title,
                 "icon": place.icon,
-                "link": reverse(f"admin:{place.model.replace('.', '_')}_changelist"),
+                "link": reverse(f"admin:{place.model.replace('.', '_')}_{place.page}"),
             }
             for place in places
             if place.model in seen and seen[place.model].has_view_permission(request)

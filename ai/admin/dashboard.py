@@ -52,7 +52,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "failures": _failures(numbers.days[0].start) if sees["run"] else [],
         "open_feedback": _open_feedback() if sees["feedback"] else [],
         "failures_url": badges.url("ai_run_changelist", status="failed"),
-        "feedback_url": badges.url("ai_feedback_changelist", state="open"),
+        "feedback_url": badges.url("ai_feedback_inbox", state="open"),
     }
     return context
 
@@ -92,7 +92,7 @@ def _tiles(numbers: dashboard.Numbers, days: int) -> list[dict[str, Any]]:
             f"{numbers.open_feedback:,}",
             f"{numbers.feedback:,} given in {days} days",
             "feedback",
-            "ai_feedback_changelist",
+            "ai_feedback_inbox",
         ),
     ]
 
@@ -194,7 +194,7 @@ def _open_feedback() -> list[dict[str, Any]]:
     return [
         {
             "row": row,
-            "url": badges.url("ai_feedback_change", row.pk),
+            "url": badges.url("ai_feedback_inbox", item=row.pk),
             "rating": badges.rating(row.rating),
             "text": badges.clip(
                 row.comment or getattr(about.get(str(row.message_id)), "preview", "") or "No comment", 120
@@ -209,7 +209,7 @@ def _links(user: Any) -> list[dict[str, str]]:
     """What people come here to do."""
     wanted = (
         ("Read conversations", "forum", "ai_chatthread_changelist", "ai.view_chatthread"),
-        ("Triage feedback", "thumbs_up_down", "ai_feedback_changelist", "ai.view_feedback"),
+        ("Triage feedback", "thumbs_up_down", "ai_feedback_inbox", "ai.view_feedback"),
         ("Follow jobs", "pending_actions", "ai_job_changelist", "ai.view_job"),
         ("Add a language model", "neurology", "ai_languagemodel_add", "ai.add_languagemodel"),
         ("See what was done", "policy", "ai_auditentry_changelist", "ai.view_auditentry"),

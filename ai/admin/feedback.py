@@ -13,11 +13,12 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from ai.admin.parts import badges
+from ai.admin.parts import badges, inbox
 from ai.admin.parts.base import ReadAdmin, answer, in_bulk, pks_of
 from ai.admin.parts.csv_imports import CsvImport
 from ai.admin.parts.exports import Exports
 from ai.admin.parts.filters import DateFilter, TenantFilter, exact
+from ai.admin.parts.lists import Button
 from ai.exceptions import AIError
 from ai.models import ChatThread, Feedback, Message
 from ai.models.feedback import FeedbackState, Rating
@@ -125,7 +126,7 @@ class FeedbackAdmin(Exports, CsvImport, ReadAdmin):
             near = {"sequence__gte": about.sequence - AROUND, "sequence__lte": about.sequence + AROUND}
             around = list(Message.objects.list_thread_messages(row.thread_id).filter(**near))
         may_read = request.user.has_perm("ai.view_message") or request.user.has_perm("ai.view_chatthread")
-        states = [(state, VERBS[state], ICONS[state]) for state in FeedbackState.values if state != row.state]
+        states = [(state, VERBS[state], ICONS[state]) for state in VERBS if state != row.state]
         return {
             "subtitle": f"{row.get_rating_display() or 'Comment'} from {row.user_id}",
             "thread_row": thread,
@@ -148,8 +149,12 @@ class FeedbackAdmin(Exports, CsvImport, ReadAdmin):
         }
 
     def extra_urls(self) -> Iterable[tuple[str, str, Callable[..., HttpResponse]]]:
-        """The dialog that moves one."""
-        return [("<uuid:object_id>/move/<slug:state>/", "move", self.move_view)]
+        """The dialog that moves one, and the inbox."""
+        return [("<uuid:object_id>/move/<slug:state>/", "move", self.move_view), *inbox.urls(self)]
+
+    def list_buttons(self, request: HttpRequest, changelist: Any) -> list[Button]:
+        """The inbox, besides what can be done with the list."""
+        return [Button("Inbox", badges.url("ai_feedback_inbox"), "inbox"), *super().list_buttons(request, changelist)]
 
     def move_view(self, request: HttpRequest, object_id: Any, state: str) -> HttpResponse:
         """Ask, then move one feedback to another state."""
@@ -158,12 +163,12 @@ class FeedbackAdmin(Exports, CsvImport, ReadAdmin):
             raise PermissionDenied
         back = badges.url("ai_feedback_change", row.pk)
         if request.method != "POST" and state in VERBS:
-            text = f"It is {row.get_state_display().lower()} now, and will be {FeedbackState(state).label.lower()}."
+            text = f"It is “{row.get_state_display()}” now, and will be “{FeedbackState(state).label}”."
             return self.confirm(request, title=f"{VERBS[state]}?", text=text, button=VERBS[state], back=back)
 
         def act() -> tuple[str, str]:
             moved = feedback.set_state(feedback_id=row.pk, state=state, by=request.user, at=timezone.now())
-            return f"The feedback is {moved.get_state_display().lower()}.", back
+            return f"The feedback is “{moved.get_state_display()}”.", back
 
         return answer(request, back, act)
 
@@ -173,9 +178,7 @@ class FeedbackAdmin(Exports, CsvImport, ReadAdmin):
         if "confirmed" not in request.POST:
             hidden = [("action", f"move_to_{state}"), ("confirmed", "yes"), ("index", "0")]
             hidden += [(ACTION_CHECKBOX_NAME, str(key)) for key in keys]
-            text = (
-                f"{len(keys)} chosen. Each will be {FeedbackState(state).label.lower()}; the move stays in its history."
-            )
+            text = f"{len(keys)} chosen. Each will be “{FeedbackState(state).label}”; the move stays in its history."
             where = request.get_full_path()
             title = f"{VERBS[state]}: {len(keys)} feedback?"
             return self.confirm(
@@ -186,7 +189,7 @@ class FeedbackAdmin(Exports, CsvImport, ReadAdmin):
         except AIError as error:
             messages.error(request, error.message)
         else:
-            messages.success(request, f"{count} feedback {FeedbackState(state).label.lower()}.")
+            messages.success(request, f"{count} feedback: {FeedbackState(state).label.lower()}.")
         return None
 
 

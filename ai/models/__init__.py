@@ -8,6 +8,7 @@ from ai.models.conflicts import SyncConflict
 from ai.models.connections import RemoteConnection
 from ai.models.data_sources import DataSource
 from ai.models.feedback import Feedback
+from ai.models.feedback_events import FeedbackEvent
 from ai.models.foreign_ids import ForeignId
 from ai.models.jobs import Job, JobItem
 from ai.models.language_models import LanguageModel
@@ -34,6 +35,7 @@ __all__ = [
     "Chunk",
     "DataSource",
     "Feedback",
+    "FeedbackEvent",
     "ForeignId",
     "Job",
     "JobItem",

@@ -29,10 +29,30 @@ class Rating(models.TextChoices):
 class FeedbackState(models.TextChoices):
     """Where the triage of a feedback stands."""
 
-    OPEN = "open", "Open"
+    OPEN = "open", "New"
     TRIAGED = "triaged", "Triaged"
+    ASSIGNED = "assigned", "Assigned"
+    SNOOZED = "snoozed", "Snoozed"
     RESOLVED = "resolved", "Resolved"
-    DISMISSED = "dismissed", "Dismissed"
+    DISMISSED = "dismissed", "Won't fix"
+
+
+#: What somebody has to do something about now.
+TO_DO = (FeedbackState.OPEN, FeedbackState.TRIAGED, FeedbackState.ASSIGNED)
+
+
+class Severity(models.IntegerChoices):
+    """How bad it is."""
+
+    UNKNOWN = 0, "Not set"
+    CRITICAL = 1, "Critical"
+    HIGH = 2, "High"
+    MEDIUM = 3, "Medium"
+    LOW = 4, "Low"
+
+
+#: What triage changes, each by one conditional UPDATE, and an undo brings back.
+TRIAGE = ("state", "severity", "reason", "labels", "assignee", "due_at", "snoozed_until", "duplicate_of")
 
 
 #: Words people's systems use for a thumb.
@@ -91,10 +111,12 @@ class FeedbackManager(TenantManager):
             )
         else:
             row.history = [*row.history, row.snapshot()]
+        is_new = row._state.adding
         for name, value in values.items():
             setattr(row, name, value)
         row.given_at = when
-        row.save()
+        # Of a row that is here only what was said: somebody may be triaging it at this moment.
+        row.save(update_fields=None if is_new else [*values, "given_at", "history", "modified"])
         self.recount(row.thread_id)
         return row
 
@@ -124,9 +146,23 @@ class FeedbackManager(TenantManager):
             if row is None:
                 raise NotFound
             row.history = [*row.history, {"state": row.state, "at": at.isoformat(), "by": by}]
-            row.state = FeedbackState(state)
-            row.save(update_fields=["state", "history", "modified"])
+            row.state, row.version = FeedbackState(state), row.version + 1
+            row.save(update_fields=["state", "version", "history", "modified"])
         return row
+
+    def change(self, row: Feedback, values: dict[str, Any], *, by: str, at: datetime) -> bool:
+        """Set some of `TRIAGE`, unless somebody was quicker; whether it was done.
+
+        The row is as it was read, and has the new values afterwards.
+        """
+        kept = {**values, "version": row.version + 1, "modified": at}
+        if values.get("state", row.state) != row.state:
+            kept["history"] = [*row.history, {"state": row.state, "at": at.isoformat(), "by": by}]
+        if not self.filter(pk=row.pk, version=row.version).update(**kept):
+            return False
+        for name, value in kept.items():
+            setattr(row, name, value)
+        return True
 
 
 class Feedback(TenantRecord):
@@ -142,6 +178,15 @@ class Feedback(TenantRecord):
     state = models.CharField(max_length=16, choices=FeedbackState, default=FeedbackState.OPEN)
     history = models.JSONField(default=list, blank=True, editable=False)
     given_at = models.DateTimeField(default=timezone.now)
+    severity = models.PositiveSmallIntegerField(choices=Severity, default=Severity.UNKNOWN)
+    reason = models.CharField(max_length=200, default="", blank=True)
+    labels = models.JSONField(default=list, blank=True)
+    assignee = models.CharField(max_length=255, default="", blank=True)
+    due_at = models.DateTimeField("due", null=True, blank=True)
+    snoozed_until = models.DateTimeField(null=True, blank=True)
+    duplicate_of = models.UUIDField(null=True, blank=True)
+    #: How often triage has changed it.
+    version = models.PositiveIntegerField(default=0, editable=False)
 
     objects: ClassVar[FeedbackManager] = FeedbackManager()
 
@@ -153,6 +198,13 @@ class Feedback(TenantRecord):
         constraints = (
             models.UniqueConstraint(fields=["message_id", "user_id"], name="ai_feedback_once"),
             models.CheckConstraint(name="ai_feedback_rating_known", condition=Q(rating__in=["", "up", "down"])),
+            models.CheckConstraint(
+                name="ai_feedback_assigned_to_somebody", condition=~Q(state="assigned") | ~Q(assignee="")
+            ),
+            models.CheckConstraint(
+                name="ai_feedback_snoozed_until_some_time",
+                condition=~Q(state="snoozed") | Q(snoozed_until__isnull=False),
+            ),
         )
         indexes = (
             models.Index(fields=["-given_at", "-id"], name="ai_feedback_latest"),
@@ -160,6 +212,9 @@ class Feedback(TenantRecord):
             models.Index(fields=["tenant_id", "state", "-given_at"], name="ai_feedback_tenant_state"),
             models.Index(fields=["tenant_id", "rating", "-given_at"], name="ai_feedback_tenant_rating"),
             models.Index(fields=["thread_id"], name="ai_feedback_thread"),
+            models.Index(fields=["state", "-given_at", "-id"], name="ai_feedback_state_latest"),
+            models.Index(fields=["assignee", "-given_at", "-id"], name="ai_feedback_assignee"),
+            models.Index(fields=["state", "snoozed_until"], name="ai_feedback_snoozed"),
         )
 
     def __str__(self) -> str:

@@ -234,13 +234,16 @@ class MessageManager(TenantModelManagerMixin, models.Manager.from_queryset(Messa
     def delete_message(self, row: Message) -> None:
         """Delete the message with its feedback; the others keep their numbers."""
         from ai.models.feedback import Feedback
+        from ai.models.feedback_events import FeedbackEvent
 
         key = UUID(str(row.thread_id))
         with transaction.atomic():
             ChatThread.objects.locked(key)
             if not self.filter(pk=row.pk).delete()[0]:
                 return
-            if Feedback._base_manager.filter(message_id=row.pk).delete()[0]:
+            given = Feedback._base_manager.filter(message_id=row.pk)
+            FeedbackEvent._base_manager.filter(feedback_id__in=given.values("pk")).delete()
+            if given.delete()[0]:
                 Feedback.objects.recount(key)
             SearchDocument.objects.rewrite(SearchDocument(thread_id=key, message_id=row.pk, text=""))
             ChatThread.objects.filter(pk=key).update(message_count=models.F("message_count") - 1)

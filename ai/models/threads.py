@@ -164,6 +164,7 @@ class ThreadManager(
         """Delete those of the threads that are in scope; how many there were."""
         from ai.models.conflicts import SyncConflict
         from ai.models.feedback import Feedback
+        from ai.models.feedback_events import FeedbackEvent
         from ai.models.messages import Message
         from ai.models.run_steps import RunStep
         from ai.models.runs import Run
@@ -173,7 +174,14 @@ class ThreadManager(
             keys = list(self.filter(pk__in=list(thread_ids)).values_list("pk", flat=True))
             texts = [str(key) for key in keys]
             by_text: tuple[type[models.Model], ...] = (Message, Run, RunStep)
-            by_key: tuple[type[models.Model], ...] = (Feedback, ThreadTag, ThreadSync, SyncedMessage, SyncConflict)
+            by_key: tuple[type[models.Model], ...] = (
+                Feedback,
+                FeedbackEvent,
+                ThreadTag,
+                ThreadSync,
+                SyncedMessage,
+                SyncConflict,
+            )
             for model in by_text:
                 model._base_manager.filter(thread_id__in=texts).delete()
             for model in by_key:

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from ai.models import Feedback, Message
+from ai.models.feedback import FeedbackState
 from ai.models.rewriting import recount_feedback
 from ai.resources.base import CsvResource, in_parts, key_of
 from ai.services.tables import FEEDBACK
@@ -37,6 +38,12 @@ class FeedbackResource(CsvResource):
             raise ValidationError({"message_id": "There is no such message; import messages before feedback."})
         if is_new:
             instance.thread_id = key_of(thread_id)
+        if instance.state == FeedbackState.ASSIGNED and not instance.assignee:
+            raise ValidationError({"assignee": "Say to whom it is assigned."})
+        if instance.state == FeedbackState.SNOOZED and instance.snoozed_until is None:
+            raise ValidationError({"snoozed_until": "Say until when it is snoozed."})
+        if not (isinstance(instance.labels, list) and all(isinstance(label, str) for label in instance.labels)):
+            raise ValidationError({"labels": "Write a list of texts as JSON."})
         instance.clean_fields()
 
     def create(self, rows: list[Any]) -> None:

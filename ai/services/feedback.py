@@ -9,12 +9,10 @@ from uuid import UUID
 
 from django.db import transaction
 
-from ai.exceptions import InvalidInput, NotFound
+from ai.exceptions import InvalidInput
 from ai.models import Feedback, Message
-from ai.models.feedback import FeedbackState
 from ai.services import actors, audit, permissions
-
-MOST_AT_ONCE = 1000
+from ai.services.triage import steps
 
 
 @transaction.atomic
@@ -46,38 +44,20 @@ def give(
     return row
 
 
-@transaction.atomic
 def set_state(*, feedback_id: UUID, state: str, by: Any, at: datetime) -> Feedback:
     """Move a feedback to another state of triage; the move stays in its history. The same state changes nothing.
 
     Raises:
-        Forbidden, NotFound, InvalidInput.
+        Forbidden, NotFound, InvalidInput, Conflict.
     """
-    permissions.require(by, "ai.change_feedback")
-    if state not in FeedbackState.values:
-        raise InvalidInput(f"There is no state {state[:20]!r}; choose one of {', '.join(FeedbackState.values)}.")
-    row: Feedback | None = Feedback.objects.filter(pk=feedback_id).first()
-    if row is None:
-        raise NotFound
-    if row.state == state:
-        return row
-    before, row = row.state, Feedback.objects.move(feedback_id, state=state, by=actors.name_of(by), at=at)
-    audit.record("feedback.moved", target=row, by=by, at=at, old=before, new=state)
-    return row
+    return steps.move(feedback_ids=[feedback_id], state=state, by=by, at=at)[0]
 
 
-@transaction.atomic
 def set_states(*, feedback_ids: Iterable[UUID], state: str, by: Any, at: datetime) -> int:
     """Move several; how many there were in scope.
 
     Raises:
-        Forbidden, InvalidInput.
+        Forbidden, InvalidInput, Conflict.
         NotFound: none of them exists for `by`.
     """
-    permissions.require(by, "ai.change_feedback")
-    keys = list(Feedback.objects.filter(pk__in=list(feedback_ids)[:MOST_AT_ONCE]).values_list("pk", flat=True))
-    if not keys:
-        raise NotFound
-    for key in keys:
-        set_state(feedback_id=key, state=state, by=by, at=at)
-    return len(keys)
+    return len(steps.move(feedback_ids=feedback_ids, state=state, by=by, at=at))

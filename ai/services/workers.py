@@ -26,6 +26,7 @@ from ai.services import audit, files, jobs, runs, vector_store_reading
 from ai.services.exports import jobs as exports
 from ai.services.imports import uploads
 from ai.services.sync import carrying, pushes, schedule
+from ai.services.triage import steps as triage
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +91,7 @@ def sweep(*, at: datetime) -> bool:
     exports.expire(at=at)
     uploads.expire(at=at)
     pushes.sweep(at=at)
+    triage.wake(at=at)
     audit.seal()
     schedule.run(at=at)
     return waiting or bool(recovered)

@@ -140,6 +140,7 @@ class TestTables:
             "last_sequence",
             "preview",
             "is_listed",
+            "version",
         }
         fields = {field.attname for field in models[noun]._meta.concrete_fields} - inner - {"file"}
 

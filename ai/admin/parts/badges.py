@@ -36,6 +36,8 @@ TONES = {
     "expired": "red",
     "open": "orange",
     "triaged": "blue",
+    "assigned": "violet",
+    "snoozed": "gray",
     "resolved": "green",
     "dismissed": "gray",
     "user": "blue",

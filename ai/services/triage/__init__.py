@@ -1,0 +1,1 @@
+"""Triage of feedback: from what somebody said to work that somebody owns and finishes."""

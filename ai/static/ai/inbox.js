@@ -1,0 +1,153 @@
+// The feedback inbox by keyboard: cards, states and severities, without leaving the page.
+"use strict";
+
+(() => {
+  const KEYS = {
+    a: "assign", t: "triage", s: "snooze", e: "resolve", w: "dismiss", o: "open", z: "undo", m: "merge", y: "suggested",
+    1: "severity-1", 2: "severity-2", 3: "severity-3", 4: "severity-4",
+  };
+  const drafts = new Map();
+  let work = Promise.resolve();
+
+  const page = () => document.getElementById("i-page");
+  const cards = () => [...document.querySelectorAll("#i-list .i-card")];
+  const picks = () => [...document.querySelectorAll("#i-list input[name=pick]:checked")].map((each) => each.value);
+  const openCard = () => document.querySelector("#i-list .i-open");
+
+  // One thing after the other, so that quick fingers lose no key.
+  function soon(act) {
+    work = work.then(act).catch(() => say("The server did not answer. Nothing is lost: try again."));
+    return work;
+  }
+
+  function say(words) {
+    const said = document.getElementById("i-said");
+    if (said) said.textContent = words;
+  }
+
+  function keepDraft() {
+    const note = document.getElementById("i-note");
+    if (note) drafts.set(page().dataset.item, note.value);
+  }
+
+  // The server answers with the whole page; only its middle is put in place, so that the next card is there at once.
+  async function swap(url, options, chosen) {
+    keepDraft();
+    const response = await fetch(url, { credentials: "same-origin", headers: { "X-Requested-With": "inbox" }, ...options });
+    const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("i-page");
+    if (!fresh) return location.assign(response.url);
+    const top = document.getElementById("i-list").scrollTop;
+    const goesOn = fresh.dataset.item !== page().dataset.item;
+    page().replaceWith(fresh);
+    history.replaceState(null, "", response.url);
+    settle(top, chosen, goesOn);
+    return undefined;
+  }
+
+  function settle(top, chosen, goesOn) {
+    for (const box of document.querySelectorAll("#i-list input[name=pick]")) box.checked = chosen.includes(box.value);
+    const note = document.getElementById("i-note");
+    if (note) note.value = drafts.get(page().dataset.item) || "";
+    const list = document.getElementById("i-list");
+    list.scrollTop = top;
+    if (goesOn || document.activeElement === document.body) openCard()?.querySelector("a").focus({ preventScroll: true });
+    openCard()?.scrollIntoView({ block: "nearest" });
+    count();
+  }
+
+  function count() {
+    const number = picks().length;
+    if (number) say(`${number} chosen.`);
+  }
+
+  function step(by) {
+    const all = cards();
+    const place = all.indexOf(openCard());
+    const next = all[place < 0 ? 0 : place + by];
+    const link = next?.querySelector("a") || (by > 0 && document.querySelector("#i-list [data-later]"));
+    return link ? swap(link.href, {}, picks()) : undefined;
+  }
+
+  function pick() {
+    const box = openCard()?.querySelector("input[name=pick]");
+    if (!box) return;
+    box.checked = !box.checked;
+    say(box.checked ? "" : "Nothing is chosen.");
+    count();
+  }
+
+  function send(form, button) {
+    const body = new FormData(form);
+    if (button?.name) body.set(button.name, button.value);
+    if (!body.has("pick")) for (const key of picks()) body.append("pick", key);
+    if (button?.value === "note") {
+      drafts.delete(page().dataset.item);
+      document.getElementById("i-note").value = "";
+    }
+    return swap(form.action, { method: "POST", body }, []);
+  }
+
+  // What a button does is looked up when its turn comes: the page may be another by then.
+  function press(selector) {
+    const button = document.querySelector(selector);
+    if (!button) return undefined;
+    return button.form && button.type === "submit" ? send(button.form, button) : button.click();
+  }
+
+  function isTyping() {
+    const active = document.activeElement;
+    return active && (active.isContentEditable || /^(TEXTAREA|SELECT)$/.test(active.tagName) || (active.tagName === "INPUT" && active.type !== "checkbox"));
+  }
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.id === "i-filters") {
+      event.preventDefault();
+      const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
+      soon(() => swap(`?${query}`, {}, []));
+    } else if (form.id === "i-form" || "inbox" in form.dataset) {
+      event.preventDefault();
+      const button = event.submitter;
+      soon(() => send(form, button));
+    }
+  });
+
+  document.addEventListener("change", (event) => {
+    if (event.target.form?.id === "i-filters") event.target.form.requestSubmit();
+    if (event.target.name === "pick") count();
+  });
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("#i-list a");
+    if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    soon(() => swap(link.href, {}, picks()));
+  });
+
+  function act(key) {
+    if (key === "j") soon(() => step(1));
+    else if (key === "k") soon(() => step(-1));
+    else if (key === "x") soon(pick);
+    else if (key === "?") press("#i-page [data-key=keys]");
+    else if (key === "n" || key === "l") soon(() => document.getElementById(key === "n" ? "i-note" : "i-label")?.focus());
+    else if (KEYS[key]) soon(() => press(`#i-page [data-key=${KEYS[key]}]`));
+    else if (document.querySelector(`#i-page [data-macro="${CSS.escape(key)}"]`)) soon(() => press(`#i-page [data-macro="${CSS.escape(key)}"]`));
+    else return false;
+    return true;
+  }
+
+  // Before the pages of threads hear of it, to whom some of these keys mean something else.
+  window.addEventListener(
+    "keydown",
+    (event) => {
+      if (!page()) return;
+      const isSend = event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.id === "i-note";
+      if (isSend) event.target.form.requestSubmit(event.target.form.querySelector("button"));
+      else if (event.key === "Escape" && isTyping() && page().contains(document.activeElement)) document.activeElement.blur();
+      else if (event.ctrlKey || event.metaKey || event.altKey || isTyping() || !act(event.key)) return;
+      event.preventDefault();
+      event.stopPropagation();
+    },
+    true,
+  );
+})();
