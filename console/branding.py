@@ -70,7 +70,17 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         ]
         if items:
             groups.append({"title": title, "separator": True, "items": items})
+    _mark(groups, request.path)
     return groups
+
+
+def _mark(groups: list[dict[str, Any]], path: str) -> None:
+    """Let the sidebar mark a page's own line only, not also the one whose address its own begins with."""
+    items = [item for group in groups for item in group["items"]]
+    here = {item["link"] for item in items if path.startswith(item["link"])}
+    for item in items:
+        if any(link != item["link"] and link.startswith(item["link"]) for link in here):
+            item["active"] = False
 
 
 def _styles() -> list[Any]:

@@ -67,6 +67,7 @@ class TestKeyboard:
             taken.append((time.perf_counter() - begun) * 1000)
 
         assert len(done) == 10
+        assert sorted(taken)[5] < 1000, taken
         expect(page.get_by_role("status").filter(has_text=re.compile("Resolved"))).to_be_visible()
         assert page.evaluate("window.stayed") is True
         page.goto(f"{inbox}&state=resolved")
@@ -114,17 +115,14 @@ class TestKeyboard:
         page.wait_for_url(re.compile(r"severity=1"))
 
 
-class TestWithoutScripts:
-    def test_the_buttons_work(self, page: Page, running: Console, inbox: str) -> None:
-        context = page.context.browser.new_context(java_script_enabled=False)  # type: ignore[union-attr]
-        context.add_cookies(page.context.cookies())  # type: ignore[arg-type]
-        plain = context.new_page()
-        plain.goto(f"{inbox}&state=all")
+class TestWithoutItsScript:
+    def test_the_buttons_work(self, page: Page, inbox: str) -> None:
+        page.route("**/inbox*.js", lambda route: route.abort())
+        page.goto(f"{inbox}&state=all")
 
-        plain.get_by_role("button", name=re.compile("^Triaged")).click()
+        page.get_by_role("button", name=re.compile("^Triaged")).click()
 
-        expect(plain.get_by_role("status").filter(has_text="Triaged.")).to_be_visible()
-        context.close()
+        expect(page.get_by_role("status").filter(has_text="Triaged.")).to_be_visible()
 
 
 class TestAccessibility:

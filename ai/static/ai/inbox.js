@@ -50,6 +50,7 @@
     if (note) note.value = drafts.get(page().dataset.item) || "";
     const list = document.getElementById("i-list");
     list.scrollTop = top;
+    if (goesOn) window.scrollTo(0, 0);
     if (goesOn || document.activeElement === document.body) openCard()?.querySelector("a").focus({ preventScroll: true });
     openCard()?.scrollIntoView({ block: "nearest" });
     count();
