@@ -31,6 +31,33 @@ class TestRead:
         assert settings.secrets_key == ("one", "two")
         assert settings.first_token_seconds == 2.5
 
+    def test_reads_what_triage_goes_by(self) -> None:
+        source = {
+            "AI_FEEDBACK_TARGET_HOURS": "1, 2, 3, 4.5",
+            "AI_FEEDBACK_LABELS": '{"billing": ["invoice"]}',
+            "AI_FEEDBACK_MACROS": '[{"name": "Known bug", "key": "b"}]',
+        }
+
+        settings = conf.read(source)
+
+        assert settings.feedback_target_hours == (1, 2, 3, 4.5)
+        assert settings.feedback_labels == {"billing": ["invoice"]}
+        assert settings.feedback_macros == ({"name": "Known bug", "key": "b"},)
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("AI_FEEDBACK_TARGET_HOURS", "1,2,3"),
+            ("AI_FEEDBACK_TARGET_HOURS", "0,1,2,3"),
+            ("AI_FEEDBACK_LABELS", '{"billing": "invoice"}'),
+            ("AI_FEEDBACK_LABELS", "nonsense"),
+            ("AI_FEEDBACK_MACROS", '[{"key": "b"}]'),
+        ],
+    )
+    def test_refuses_what_triage_cannot_go_by(self, name: str, value: str) -> None:
+        with pytest.raises(ValueError, match=name):
+            conf.read({name: value})
+
     def test_names_every_setting_that_is_wrong(self) -> None:
         with pytest.raises(ValueError, match=r"AI_DEFAULT_TENANT_ID.*AI_MAX_FILE_BYTES"):
             conf.read({"AI_MAX_FILE_BYTES": "many", "AI_DEFAULT_TENANT_ID": "us"})
