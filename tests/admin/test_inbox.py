@@ -130,7 +130,18 @@ class TestPage:
         # Without cards two are not asked: the messages that they show, and the names of tenants.
         assert len(seen) <= 6
 
-    def test_goes_on_to_older_ones(self, made: world.World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_is_the_one_line_that_the_sidebar_marks(self, made: world.World) -> None:
+        client = triager(made)
+
+        def marked(address: str) -> list[str]:
+            groups = client.get(address).context["sidebar_navigation"]
+            return [item["title"] for group in groups for item in group["items"] if item["active"]]
+
+        assert marked(INBOX) == ["Feedback inbox"]
+        assert marked("/admin/ai/feedback/") == ["Feedback"]
+        assert marked("/admin/") == ["Dashboard"]
+
+    def test_goes_on_to_older_ones(self, made: world.World) -> None:
         world.build(made.tenant, count=inbox.PAGE_SIZE)
         client = triager(made)
         first = client.get(INBOX)

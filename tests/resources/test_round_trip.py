@@ -251,6 +251,23 @@ class TestRefusals:
     def test_of_what_cannot_be(self, tenant: Tenant, noun: str, content: str, reason: str) -> None:
         assert reason in self.reasons(noun, content)
 
+    @pytest.mark.parametrize(
+        ("columns", "cells", "reason"),
+        [
+            ("state", "assigned", "to whom"),
+            ("state", "snoozed", "until when"),
+            ("labels", '"{""a"": 1}"', "list of texts"),
+            ("severity", "9", "not a valid choice"),
+        ],
+    )
+    def test_of_triage_that_does_not_fit(self, tenant: Tenant, columns: str, cells: str, reason: str) -> None:
+        thread = factories.thread(tenant, *factories.talk(1))
+        answer = Message.objects.list_thread_messages(thread.pk).last()
+
+        content = f"message_id,user_id,rating,{columns}\r\n{answer.pk},x,up,{cells}\r\n"
+
+        assert reason in self.reasons("feedback", content)
+
     def test_of_the_same_row_twice(self, tenant: Tenant) -> None:
         row = factories.thread(tenant, name="One")
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from ai import ids
 from ai.exceptions import Conflict, InvalidInput, NotFound
@@ -72,7 +72,7 @@ def write(row: Feedback, values: Json, *, by: Any, at: datetime, batch: UUID, is
     if not new:
         return False
     before = {name: getattr(row, name) for name in new}
-    if not Feedback.objects.change(row, new, by=actors.name_of(by), at=at):
+    if not _changed(row, new, by=by, at=at):
         raise Conflict("Somebody else changed it at the same moment. Look at it again.")
     old, now = to_serializable(before), to_serializable(new)
     if not is_undo:
@@ -83,6 +83,15 @@ def write(row: Feedback, values: Json, *, by: Any, at: datetime, batch: UUID, is
     if rest:
         audit.record("feedback.changed", target=row, by=by, at=at, **rest)
     return True
+
+
+def _changed(row: Feedback, new: Json, *, by: Any, at: datetime) -> bool:
+    """Whether it was changed; an import may have set something that the new values do not go with."""
+    try:
+        with transaction.atomic():
+            return Feedback.objects.change(row, new, by=actors.name_of(by), at=at)
+    except IntegrityError as error:
+        raise Conflict("An import changed it meanwhile, and this no longer fits. Look at it again.") from error
 
 
 def latest_change(row: Feedback) -> str:

@@ -185,6 +185,13 @@ class TestSnooze:
         assert now_of(later).state == "snoozed"
         assert FeedbackEvent.objects.of(row.pk)[0].by == "system"
 
+    def test_comes_back_once_although_many_workers_look(self, tenant: Tenant) -> None:
+        row, ana = given(tenant), person(tenant)
+        steps.snooze(feedback_ids=[row.pk], until=NOW + HOUR, by=ana, at=NOW)
+
+        assert [steps.wake(at=NOW + 2 * HOUR) for _ in range(3)] == [1, 0, 0]
+        assert FeedbackEvent.objects.of(row.pk).filter(by="system").count() == 1
+
     def test_comes_back_to_whom_it_was_assigned(self, tenant: Tenant) -> None:
         row, ana = given(tenant), person(tenant)
         steps.assign(feedback_ids=[row.pk], to=ana.username, by=ana, at=NOW)
@@ -298,6 +305,17 @@ class TestUndo:
         assert now_of(row).state == "resolved"
         with pytest.raises(Conflict, match=ben.username):
             undoing.undo_last(by=ana, at=NOW + HOUR)
+
+    def test_says_that_it_no_longer_fits_what_an_import_set(self, tenant: Tenant) -> None:
+        row, ana = given(tenant), person(tenant)
+        steps.assign(feedback_ids=[row.pk], to=ana.username, by=ana, at=NOW)
+        steps.move(feedback_ids=[row.pk], state="resolved", by=ana, at=NOW + HOUR)
+        Feedback.objects.filter(pk=row.pk).update(assignee="")
+
+        with pytest.raises(Conflict, match="import"):
+            undoing.undo_last(by=ana, at=NOW + HOUR)
+
+        assert now_of(row).state == "resolved"
 
     def test_lasts_thirty_days(self, tenant: Tenant) -> None:
         row, ana = given(tenant), person(tenant)
