@@ -8,116 +8,153 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('ai', '0009_roles'),
+        ("ai", "0009_roles"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='FeedbackEvent',
+            name="FeedbackEvent",
             fields=[
-                ('created', model_utils.fields.AutoCreatedField(default=django.utils.timezone.now, editable=False, verbose_name='created')),
-                ('modified', model_utils.fields.AutoLastModifiedField(default=django.utils.timezone.now, editable=False, verbose_name='modified')),
-                ('id', model_utils.fields.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('tenant_id', models.UUIDField(blank=True, editable=False, null=True)),
-                ('feedback_id', models.UUIDField()),
-                ('thread_id', models.UUIDField()),
-                ('kind', models.CharField(choices=[('change', 'Change'), ('note', 'Note')], max_length=8)),
-                ('by', models.CharField(max_length=255)),
-                ('at', models.DateTimeField()),
-                ('batch', models.UUIDField()),
-                ('version', models.PositiveIntegerField(default=0)),
-                ('before', models.JSONField(blank=True, default=dict)),
-                ('after', models.JSONField(blank=True, default=dict)),
-                ('text', models.TextField(blank=True, default='')),
-                ('undone_at', models.DateTimeField(blank=True, null=True)),
+                (
+                    "created",
+                    model_utils.fields.AutoCreatedField(
+                        default=django.utils.timezone.now, editable=False, verbose_name="created"
+                    ),
+                ),
+                (
+                    "modified",
+                    model_utils.fields.AutoLastModifiedField(
+                        default=django.utils.timezone.now, editable=False, verbose_name="modified"
+                    ),
+                ),
+                (
+                    "id",
+                    model_utils.fields.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False),
+                ),
+                ("tenant_id", models.UUIDField(blank=True, editable=False, null=True)),
+                ("feedback_id", models.UUIDField()),
+                ("thread_id", models.UUIDField()),
+                ("kind", models.CharField(choices=[("change", "Change"), ("note", "Note")], max_length=8)),
+                ("by", models.CharField(max_length=255)),
+                ("at", models.DateTimeField()),
+                ("batch", models.UUIDField()),
+                ("version", models.PositiveIntegerField(default=0)),
+                ("before", models.JSONField(blank=True, default=dict)),
+                ("after", models.JSONField(blank=True, default=dict)),
+                ("text", models.TextField(blank=True, default="")),
+                ("undone_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                'db_table': 'ai_feedback_event',
-                'ordering': ('-at', '-pk'),
-                'default_permissions': (),
+                "db_table": "ai_feedback_event",
+                "ordering": ("-at", "-pk"),
+                "default_permissions": (),
             },
         ),
         migrations.AddField(
-            model_name='feedback',
-            name='assignee',
-            field=models.CharField(blank=True, default='', max_length=255),
+            model_name="feedback",
+            name="assignee",
+            field=models.CharField(blank=True, default="", max_length=255),
         ),
         migrations.AddField(
-            model_name='feedback',
-            name='due_at',
-            field=models.DateTimeField(blank=True, null=True, verbose_name='due'),
+            model_name="feedback",
+            name="due_at",
+            field=models.DateTimeField(blank=True, null=True, verbose_name="due"),
         ),
         migrations.AddField(
-            model_name='feedback',
-            name='duplicate_of',
+            model_name="feedback",
+            name="duplicate_of",
             field=models.UUIDField(blank=True, null=True),
         ),
         migrations.AddField(
-            model_name='feedback',
-            name='labels',
+            model_name="feedback",
+            name="labels",
             field=models.JSONField(blank=True, default=list),
         ),
         migrations.AddField(
-            model_name='feedback',
-            name='reason',
-            field=models.CharField(blank=True, default='', max_length=200),
+            model_name="feedback",
+            name="reason",
+            field=models.CharField(blank=True, default="", max_length=200),
         ),
         migrations.AddField(
-            model_name='feedback',
-            name='severity',
-            field=models.PositiveSmallIntegerField(choices=[(0, 'Not set'), (1, 'Critical'), (2, 'High'), (3, 'Medium'), (4, 'Low')], default=0),
+            model_name="feedback",
+            name="severity",
+            field=models.PositiveSmallIntegerField(
+                choices=[(0, "Not set"), (1, "Critical"), (2, "High"), (3, "Medium"), (4, "Low")], default=0
+            ),
         ),
         migrations.AddField(
-            model_name='feedback',
-            name='snoozed_until',
+            model_name="feedback",
+            name="snoozed_until",
             field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.AddField(
-            model_name='feedback',
-            name='version',
+            model_name="feedback",
+            name="version",
             field=models.PositiveIntegerField(default=0, editable=False),
         ),
         migrations.AlterField(
-            model_name='feedback',
-            name='state',
-            field=models.CharField(choices=[('open', 'New'), ('triaged', 'Triaged'), ('assigned', 'Assigned'), ('snoozed', 'Snoozed'), ('resolved', 'Resolved'), ('dismissed', "Won't fix")], default='open', max_length=16),
+            model_name="feedback",
+            name="state",
+            field=models.CharField(
+                choices=[
+                    ("open", "New"),
+                    ("triaged", "Triaged"),
+                    ("assigned", "Assigned"),
+                    ("snoozed", "Snoozed"),
+                    ("resolved", "Resolved"),
+                    ("dismissed", "Won't fix"),
+                ],
+                default="open",
+                max_length=16,
+            ),
         ),
         migrations.AddIndex(
-            model_name='feedback',
-            index=models.Index(fields=['state', '-given_at', '-id'], name='ai_feedback_state_latest'),
+            model_name="feedback",
+            index=models.Index(fields=["state", "-given_at", "-id"], name="ai_feedback_state_latest"),
         ),
         migrations.AddIndex(
-            model_name='feedback',
-            index=models.Index(fields=['assignee', '-given_at', '-id'], name='ai_feedback_assignee'),
+            model_name="feedback",
+            index=models.Index(fields=["assignee", "-given_at", "-id"], name="ai_feedback_assignee"),
         ),
         migrations.AddIndex(
-            model_name='feedback',
-            index=models.Index(fields=['state', 'snoozed_until'], name='ai_feedback_snoozed'),
+            model_name="feedback",
+            index=models.Index(fields=["state", "snoozed_until"], name="ai_feedback_snoozed"),
         ),
         migrations.AddConstraint(
-            model_name='feedback',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'assigned'), _negated=True), models.Q(('assignee', ''), _negated=True), _connector='OR'), name='ai_feedback_assigned_to_somebody'),
+            model_name="feedback",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "assigned"), _negated=True),
+                    models.Q(("assignee", ""), _negated=True),
+                    _connector="OR",
+                ),
+                name="ai_feedback_assigned_to_somebody",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='feedback',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'snoozed'), _negated=True), ('snoozed_until__isnull', False), _connector='OR'), name='ai_feedback_snoozed_until_some_time'),
+            model_name="feedback",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "snoozed"), _negated=True), ("snoozed_until__isnull", False), _connector="OR"
+                ),
+                name="ai_feedback_snoozed_until_some_time",
+            ),
         ),
         migrations.AddIndex(
-            model_name='feedbackevent',
-            index=models.Index(fields=['feedback_id', '-at'], name='ai_feedback_event_latest'),
+            model_name="feedbackevent",
+            index=models.Index(fields=["feedback_id", "-at"], name="ai_feedback_event_latest"),
         ),
         migrations.AddIndex(
-            model_name='feedbackevent',
-            index=models.Index(fields=['by', '-at'], name='ai_feedback_event_by'),
+            model_name="feedbackevent",
+            index=models.Index(fields=["by", "-at"], name="ai_feedback_event_by"),
         ),
         migrations.AddIndex(
-            model_name='feedbackevent',
-            index=models.Index(fields=['batch'], name='ai_feedback_event_batch'),
+            model_name="feedbackevent",
+            index=models.Index(fields=["batch"], name="ai_feedback_event_batch"),
         ),
         migrations.AddIndex(
-            model_name='feedbackevent',
-            index=models.Index(fields=['thread_id'], name='ai_feedback_event_thread'),
+            model_name="feedbackevent",
+            index=models.Index(fields=["thread_id"], name="ai_feedback_event_thread"),
         ),
     ]

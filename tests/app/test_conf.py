@@ -40,9 +40,9 @@ class TestRead:
 
         settings = conf.read(source)
 
-        assert settings.feedback_target_hours == (1, 2, 3, 4.5)
+        assert list(settings.feedback_target_hours) == [1, 2, 3, 4.5]
         assert settings.feedback_labels == {"billing": ["invoice"]}
-        assert settings.feedback_macros == ({"name": "Known bug", "key": "b"},)
+        assert list(settings.feedback_macros) == [{"name": "Known bug", "key": "b"}]
 
     @pytest.mark.parametrize(
         ("name", "value"),

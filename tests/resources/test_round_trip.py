@@ -262,7 +262,7 @@ class TestRefusals:
     )
     def test_of_triage_that_does_not_fit(self, tenant: Tenant, columns: str, cells: str, reason: str) -> None:
         thread = factories.thread(tenant, *factories.talk(1))
-        answer = Message.objects.list_thread_messages(thread.pk).last()
+        _, answer = Message.objects.list_thread_messages(thread.pk)
 
         content = f"message_id,user_id,rating,{columns}\r\n{answer.pk},x,up,{cells}\r\n"
 
