@@ -141,6 +141,13 @@ class TestPage:
         assert marked("/admin/ai/feedback/") == ["Feedback"]
         assert marked("/admin/") == ["Dashboard"]
 
+    def test_leaves_the_frame_out_for_its_script(self, made: world.World) -> None:
+        html = triager(made).get(INBOX, headers={"X-Requested-With": "inbox"}).content.decode()
+
+        assert 'id="i-page"' in html
+        assert "Resolve" in html
+        assert "<html" not in html
+
     def test_goes_on_to_older_ones(self, made: world.World) -> None:
         world.build(made.tenant, count=inbox.PAGE_SIZE)
         client = triager(made)

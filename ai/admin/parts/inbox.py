@@ -77,6 +77,8 @@ def _show(admin: Any, request: HttpRequest) -> HttpResponse:
         **(_pane(request, row, at=at) if row else {}),
         "row": row,
         "may_triage": admin.has_triage_permission(request),
+        # The script puts the middle in place; the frame around it would be made for nothing.
+        **({"frame": "admin/ai/parts/bare.html"} if request.headers.get("X-Requested-With") == "inbox" else {}),
     }
     response: HttpResponse = admin.page(request, "admin/ai/feedback/inbox.html", "Feedback inbox", **context)
     return response
