@@ -13,7 +13,7 @@ from uuid import UUID
 
 from ai.exceptions import InvalidInput
 from ai.services import tables
-from ai.services.imports import chats, fields
+from ai.services.imports import chats, fields, identities
 from ai.services.imports.cells import Row
 from ai.services.imports.drafts import Draft, Json, MessageDraft, Refusal, ThreadDraft, Unusable
 from ai.services.imports.identities import MessageNames
@@ -72,12 +72,13 @@ def _put(stage: Stage, kind: str, document: Document, number: int) -> None:
     if not kind:
         raise Unusable("Its columns are not those of threads, messages or feedback.")
     value = dict(document.value)
-    named = value.get("feedback_id") or value.get("id")
-    key = fields.as_identity(named) if named else f"row-{number}"
+    key = identities.name_of(value.get("feedback_id") or value.get("id")) or f"row-{number}"
     if kind == "feedback":
         stage.put(Staged(kind, key, document.place, value))
     else:
-        thread_id = key if kind == "thread" else fields.identity(value, "thread_id")
+        thread_id = key if kind == "thread" else identities.name_of(value["thread_id"])
+        if not thread_id:
+            raise Unusable("It has no “thread_id”.")
         stage.put(Staged(kind, key, document.place, value), thread=thread_id)
 
 
@@ -109,7 +110,7 @@ def _thread(thread_id: str, staged: Sequence[Staged], report: Report) -> ThreadD
         title=str(known.get("name") or ""),
         data=known.get("data") or {},
         is_implied=own is None,
-        external_id=known.get("external_id", None if own and _key(thread_id) else thread_id),
+        external_id=known.get("external_id", None if own and _key(thread_id) else _called(staged[0])),
         user_id=known.get("user_id"),
         tags=known.get("tags"),
         model=str(known.get("model") or ""),
@@ -164,15 +165,15 @@ def _message(thread_id: str, staged: Staged, names: MessageNames, *, at: datetim
     fields.require_shallow(message)
     named = row.get("id") or row.get("message_id")
     key = _key(named) if named else None
-    name = named if named else names.of(message)
+    name = identities.name_of(named) if named else names.of(message)
     exact = {attribute: known[attribute] for attribute in ("run_id", "modified") if known.get(attribute) is not None}
     return MessageDraft(
-        id=name if key else f"{thread_id}/{fields.as_identity(name)}",
+        id=name if key else f"{thread_id}/{name}",
         key=key,
         place=staged.place,
         at=known.get("created") or at,
         message=message,
-        external_id=known.get("external_id", None if key or not named else name),
+        external_id=known.get("external_id", None if key or not named else str(named)[:255]),
         data=known.get("data"),
         sequence=known.get("sequence") if key else None,
         values=exact if key else {},
@@ -181,6 +182,11 @@ def _message(thread_id: str, staged: Staged, names: MessageNames, *, at: datetim
 
 _OF_MESSAGES = ("sequence", "message", "metadata", "run_id", "external_id", "created", "modified")
 _NULL_OF_MESSAGES = frozenset(column.name for column in tables.MESSAGES.columns if column.is_null)
+
+
+def _called(staged: Staged) -> str:
+    """What the file calls the thread of a row."""
+    return str(staged.value["id" if staged.kind == "thread" else "thread_id"])[:255]
 
 
 def _said(row: Json) -> Json:

@@ -162,6 +162,14 @@ class TestOtherFiles:
             "f3: Its message number 7 is not in the thread a.",
         ]
 
+    def test_ids_may_be_anything(self, load: Import, csv_file: Any) -> None:
+        load.path(csv_file("thread_id,id,role,content", ["a b", "m 1", "user", "Hi"], name="a.csv"))
+
+        load.path(csv_file("thread_id,message_id,rating", ["a b", "m 1", "up"]))
+
+        assert said.lines(said.thread("a b")) == ["user: Hi"]
+        assert [rating for rating, *_ in said.opinions()] == ["up"]
+
     @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "windows-1252"])
     def test_in_any_of_the_usual_encodings(self, load: Import, csv_file: Any, encoding: str) -> None:
         load.path(csv_file("thread_id,role,content", ["a", "user", "Größe: 5 €"], encoding=encoding))
