@@ -72,13 +72,15 @@ def _put(stage: Stage, kind: str, document: Document, number: int) -> None:
     if not kind:
         raise Unusable("Its columns are not those of threads, messages or feedback.")
     value = dict(document.value)
-    key = identities.name_of(value.get("feedback_id") or value.get("id")) or f"row-{number}"
+    named = identities.name_of(value.get("feedback_id") or value.get("id") or value.get("message_id"))
     if kind == "feedback":
-        stage.put(Staged(kind, key, document.place, value))
+        named = identities.name_of(value.get("feedback_id") or value.get("id"))
+        stage.put(Staged(kind, named or f"row-{identities.digest(value)}", document.place, value))
     else:
-        thread_id = key if kind == "thread" else identities.name_of(value["thread_id"])
+        thread_id = named if kind == "thread" else identities.name_of(value["thread_id"])
         if not thread_id:
-            raise Unusable("It has no “thread_id”.")
+            raise Unusable("It has no “thread_id”." if kind == "message" else "It has no “id”.")
+        key = thread_id if kind == "thread" else f"{thread_id}/{named or number}"
         stage.put(Staged(kind, key, document.place, value), thread=thread_id)
 
 
