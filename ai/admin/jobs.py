@@ -140,8 +140,7 @@ class JobAdmin(ReadAdmin):
             raise PermissionDenied
         back = badges.url("ai_job_change", row.pk)
         if request.method != "POST":
-            left = max(row.total - row.done - row.failed, 0)
-            text = f"{row.done:,} done stay done; {left:,} will not be begun."
+            text = job_kinds.cancelling(row)
             return self.confirm(
                 request, title="Cancel this job?", text=text, button="Cancel the job", back=back, danger=True
             )
