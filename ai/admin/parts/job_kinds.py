@@ -34,7 +34,7 @@ class Kind:
     """A kind of job: `label` for filters, `links` to what this person may do with such a job.
 
     `template` shows what came of it, where that is not a row for each thing, and gets what `context` says; `cancelling` says
-    what becomes of it where things are not counted one by one.
+    what becomes of it where things are not counted one by one, and `in_percent` that its progress is a share of the whole.
     """
 
     label: str
@@ -42,6 +42,7 @@ class Kind:
     template: str = ""
     context: Callable[[HttpRequest, Job], dict[str, Any]] = field(default=lambda _request, _job: {})
     cancelling: str = ""
+    in_percent: bool = False
 
 
 def _titles(key: Callable[[Job], Any]) -> Callable[[HttpRequest, Job], list[Link]]:
@@ -105,6 +106,7 @@ KINDS: dict[str, Kind] = {
         context=import_results.context,
         cancelling="What has been imported stays; the rest of the file will not be read. The file is deleted: to go on later, "
         "upload it again, and what is here already is passed over.",
+        in_percent=True,
     ),
     "retitle": Kind("Retitle", _titles(lambda job: job.pk)),
     "retitle_apply": Kind("Apply titles", _titles(_of), template="admin/ai/retitle/job.html"),
