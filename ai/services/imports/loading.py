@@ -133,8 +133,8 @@ def once(drafts: Iterable[Draft], report: Report) -> Generator[Draft, None, None
 
 
 def _fingerprint(draft: ThreadDraft) -> str:
-    """A text that is the same for threads that say the same. What has no id of its own has one made of what it says."""
-    return digest([message.id if message.is_unnamed else [message.id, message.message] for message in draft.messages])
+    """A text that is the same for threads that say the same. What nobody else has an id for has one made of what it says."""
+    return digest([[m.id, m.message] if m.external_id else m.id for m in draft.messages])
 
 
 def batches(drafts: Iterable[Draft]) -> Iterator[list[Draft]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -33,7 +34,8 @@ _KEPT = (
 )
 
 
-def kind_of(columns: Iterable[str]) -> str:
+@lru_cache(8)
+def kind_of(*columns: str) -> str:
     """What a file with these columns holds: “feedback”, “message”, “thread”, or nothing that is known."""
     names = set(columns)
     if names & {"rating", "score"} and names & {"message_id", "message_index"}:
@@ -45,7 +47,7 @@ def kind_of(columns: Iterable[str]) -> str:
 
 def recognises(value: Any) -> bool:
     """Whether it is a row of one of the three."""
-    return isinstance(value, Row) and kind_of(value) != ""
+    return isinstance(value, Row) and kind_of(*value) != ""
 
 
 def read(documents: Iterable[Document], report: Report) -> Iterator[Draft]:
@@ -53,7 +55,7 @@ def read(documents: Iterable[Document], report: Report) -> Iterator[Draft]:
     with Stage() as stage:
         for number, document in enumerate(documents):
             report.count()
-            kind = kind_of(document.value) if isinstance(document.value, Row) else ""
+            kind = kind_of(*document.value) if isinstance(document.value, Row) else ""
             try:
                 _put(stage, kind, document, number)
             except Unusable as error:
@@ -164,7 +166,8 @@ def _message(thread_id: str, staged: Staged, names: MessageNames, *, at: datetim
     given |= {"created": cell} if (cell := _cell(row, _TIMES)) else {}
     known = tables.MESSAGES.values(given)
     message = chats.normal(known["message"] if known.get("message") is not None else _said(row))
-    fields.require_shallow(message)
+    if _may_be_deep(str(row.get("message"))):
+        fields.require_shallow(message)
     named = row.get("id") or row.get("message_id")
     key = _key(named) if named else None
     name = identities.name_of(named) if named else names.of(message)
@@ -180,6 +183,11 @@ def _message(thread_id: str, staged: Staged, names: MessageNames, *, at: datetim
         sequence=known.get("sequence") if key else None,
         values=exact if key else {},
     )
+
+
+def _may_be_deep(text: str) -> bool:
+    """Whether JSON may be deeper than it may: it has a bracket for each level."""
+    return text.count("[") + text.count("{") > fields.MOST_LEVELS
 
 
 _OF_MESSAGES = ("sequence", "message", "metadata", "run_id", "external_id", "created", "modified")

@@ -26,7 +26,7 @@ from ai.stores.content import text_of
 from ai.stores.serialization import clean_text
 
 #: A title follows from the first words; the rule would look at all of them.
-TITLED_BY = 120
+TITLED_BY = 100
 
 
 def write(drafts: Sequence[ThreadDraft], *, keys: Keys, source: str, dry_run: bool = False) -> list[Outcome]:
