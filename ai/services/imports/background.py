@@ -20,6 +20,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from ai import conf, dispatch, tenancy
 from ai.exceptions import AIError, LeaseLost, NotFound
 from ai.models import Job, JobItem
+from ai.models.bulk import few_checkpoints
 from ai.models.jobs import JobStatus
 from ai.services import actors, audit, permissions
 from ai.services.imports import formats, loading, uploads
@@ -150,7 +151,7 @@ class _Work:
 
     def run(self) -> None:
         """Read and write to the end, from what is written on."""
-        with closing(self.dump.drafts(self.report)) as drafts:
+        with closing(self.dump.drafts(self.report)) as drafts, few_checkpoints():
             for batch in loading.batches(drafts):
                 before, self.read = self.read, self.read + len(batch)
                 if fresh := batch[max(self.written - before, 0) :]:

@@ -18,6 +18,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, transacti
 from ai import tenancy
 from ai.exceptions import NotFound
 from ai.models import Assistant, ForeignId, Tenant
+from ai.models.bulk import few_checkpoints
 from ai.services import audit, permissions
 from ai.services.imports import feedback, formats, sources, threads
 from ai.services.imports.drafts import AssistantDraft, Draft, FeedbackDraft, Part, Refusal, ThreadDraft
@@ -93,7 +94,7 @@ def load(
     dump = Dump.at(path, format_)
     told = report or Report()
     told.at = at
-    with tenancy.scope(tenant_id):
+    with tenancy.scope(tenant_id), few_checkpoints():
         writer = Writer(Keys(tenant_id), source=dump.format.name, at=at, dry_run=dry_run)
         try:
             for batch in batches(dump.drafts(told)):
