@@ -7,9 +7,18 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from ai.models import LanguageModel
+from ai.resources.cells import CellWidget
 from ai.resources.configuration import InstallationResource, refusing
 from ai.services import language_models
 from ai.services.configuration import LANGUAGE_MODELS, SECRET_SETTINGS, public_settings
+
+
+class SettingsWidget(CellWidget):
+    """Shows settings without what may be secret: a preview shows what was there before."""
+
+    def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
+        """The settings as a cell."""
+        return super().render(public_settings(value), obj, **kwargs)
 
 
 class LanguageModelResource(InstallationResource):
@@ -20,6 +29,10 @@ class LanguageModelResource(InstallationResource):
 
     class Meta(InstallationResource.Meta):
         model = LanguageModel
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.fields["settings"].widget = SettingsWidget(self.table.by_name["settings"])
 
     def import_instance(self, instance: Any, row: Any, **kwargs: Any) -> None:
         """Take the row's values.
@@ -50,8 +63,8 @@ class LanguageModelResource(InstallationResource):
             return
         instance.settings = public_settings(instance.settings)
         if instance.encrypted_key or self._secret:
-            said = f"“{instance.alias}” goes to another server, so its stored key is forgotten. Enter the key again."
-            self.notes.append(said)
+            said = f"“{instance.alias}” goes to another server, so its stored key and headers are forgotten."
+            self.notes.append(f"{said} Enter the key again.")
 
     def write(self, instance: Any) -> None:
         """Through the service, which sees to the key."""

@@ -180,11 +180,17 @@ class TestKeys:
             assert "“fast” goes to another server" in response.content.decode()
         assert LanguageModel.objects.get(alias="fast").encrypted_key == ""
 
-    def test_are_on_no_page(self, tenant: Tenant) -> None:
-        client = root()
+    @pytest.mark.parametrize("address", ["", "https://elsewhere.example/v1"])
+    def test_are_in_no_preview(self, tenant: Tenant, address: str) -> None:
+        client, row = root(), RemoteConnection._base_manager.get()
+        configurations.model("slow")
+        files = {
+            "languagemodel": f'alias,settings,base_url\r\nslow,"{{""top_p"": 1}}",{address}\r\n',
+            "remoteconnection": f"id,project,base_url\r\n{row.pk},x,{address or row.base_url}\r\n",
+        }
 
-        for model, content in (("languagemodel", "alias,model\r\nfast,x\r\n"), ("remoteconnection", "name\r\nx\r\n")):
-            html = preview(client, model, content, tenant=str(tenant.pk)).content.decode()
+        for model, content in files.items():
+            html = preview(client, model, content).content.decode()
 
-            assert "sk-never" not in html
-            assert "gAAAA" not in html
+            assert "1 changed" in html
+            assert [secret for secret in ("never-show-this", "Authorization", "gAAAA") if secret in html] == []

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ai import tenancy
 from ai.models import (
@@ -24,6 +26,7 @@ from tests import factories
 from tests.admin import world
 from tests.resources import configurations
 from tests.resources.configurations import KEY, MODELS, SECRETS, TOKEN, exported, imported, reasons, taken_in
+from tests.services.test_tables import TEXTS
 
 pytestmark = pytest.mark.django_db
 
@@ -76,6 +79,26 @@ class TestRoundTrip:
 
             assert result.totals["skip"] == len(result.rows)
             assert list(model._base_manager.order_by("pk").values()) == rows
+
+    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        name=st.none() | TEXTS.map(lambda text: text[:100]),
+        metadata=st.dictionaries(TEXTS.map(lambda text: text[:64]), TEXTS.map(lambda text: text[:512]), max_size=3),
+    )
+    def test_of_any_texts_is_exact(self, tenant: Tenant, name: Any, metadata: Any) -> None:
+        store = VectorStore(tenant_id=tenant.pk, name=name, description=name, metadata=metadata)
+        VectorStore.objects.make(store, at=timezone.now())
+        RemoteConnection(tenant_id=tenant.pk, name=name or "-", project=name or "").save()
+        before = {model: exported(model) for model in (VectorStore, RemoteConnection)}
+        for model in before:
+            model.objects.all().delete()
+
+        for model, content in before.items():
+            taken_in(model, content)
+            assert exported(model) == content
+
+        for model in before:
+            model.objects.all().delete()
 
     def test_leaves_no_formula(self, both: Any) -> None:
         for model in MODELS:
