@@ -24,9 +24,7 @@ Door = tuple[str, str, Callable[..., HttpResponse]]
 class BundleForm(forms.Form):
     """A bundle to take in."""
 
-    file = forms.FileField(
-        label="Bundle", widget=widgets.UnfoldAdminFileFieldWidget(attrs={"accept": ".zip"})
-    )
+    file = forms.FileField(label="Bundle", widget=widgets.UnfoldAdminFileFieldWidget(attrs={"accept": ".zip"}))
 
 
 def urls(admin: Any) -> list[Door]:

@@ -90,7 +90,7 @@ def sweep(*, at: datetime) -> bool:
     exports.expire(at=at)
     uploads.expire(at=at)
     pushes.sweep(at=at)
-    audit.seal()
+    audit.seal(at=at)
     schedule.run(at=at)
     return waiting or bool(recovered)
 

@@ -103,7 +103,7 @@ def fill(
         Conflict: the queue is closed.
     """
     permissions.require(by, "ai.change_reviewqueue")
-    queue = get(queue_id)
+    queue = ReviewQueue.objects.locked(get(queue_id).pk)
     if queue.state == QueueState.CLOSED:
         raise Conflict("The queue is closed; open it again first.")
     noun = NOUNS[ReviewUnit(queue.unit)]
