@@ -13,8 +13,8 @@ from django.db.models import Count
 from ai.exceptions import NotFound
 from ai.models.search import SearchDocument
 from ai.models.thread_tags import ThreadTag
-from ai.stores.tags import fitting
 from ai.stores.serialization import clean_text
+from ai.stores.tags import fitting
 
 if TYPE_CHECKING:
     from ai.models.threads import ChatThread

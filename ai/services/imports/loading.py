@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db import DatabaseError, transaction
 
 from ai import tenancy
 from ai.exceptions import NotFound
 from ai.models import Assistant, ForeignId, Tenant
 from ai.models.bulk import few_checkpoints
+from ai.models.failures import is_away
 from ai.services import audit, permissions
 from ai.services.imports import feedback, formats, sources, threads
 from ai.services.imports.drafts import AssistantDraft, Draft, FeedbackDraft, Part, Refusal, ThreadDraft
@@ -33,9 +34,6 @@ log = logging.getLogger(__name__)
 
 #: So many rows are written in one transaction, where threads are smaller: others wait while it lasts.
 BATCH = 2000
-
-#: The database is away, which says nothing about what was to be written.
-_AWAY = (OperationalError, InterfaceError)
 
 
 @dataclass(slots=True)
@@ -174,18 +172,18 @@ class Writer:
         """Write drafts in one transaction, or where the database does not take that, each in its own."""
         try:
             return self._write(drafts)
-        except _AWAY:
-            raise
-        except DatabaseError:
+        except DatabaseError as error:
+            if is_away(error):
+                raise
             # One of them, or something that somebody else wrote meanwhile and that can be seen now.
             return [self._alone(draft) for draft in drafts]
 
     def _alone(self, draft: Draft) -> Outcome:
         try:
             return self._write([draft])[0]
-        except _AWAY:
-            raise
         except DatabaseError as error:
+            if is_away(error):
+                raise
             log.exception("%s cannot be stored.", draft.id)
             return _refused(draft, f"The database does not take it: {str(error).splitlines()[0]}")
 
