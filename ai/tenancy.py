@@ -103,6 +103,14 @@ def get_current_tenant_id() -> UUID:
     raise OutsideTenant("Several tenants are in scope: say which one with tenant_id=….")
 
 
+def only_tenant() -> UUID | None:
+    """What `get_current_tenant_id` returns; None where it raises, for what is noted of several tenants or none."""
+    try:
+        return get_current_tenant_id()
+    except OutsideTenant:
+        return None
+
+
 class TenantModelManagerMixin:
     """Makes a manager return only rows of the tenants in scope, and raise `OutsideTenant` where there is no scope."""
 

@@ -19,7 +19,6 @@ from ai.admin.parts.exports import Exports
 from ai.admin.parts.filters import DateFilter, TenantFilter, recent_values
 from ai.admin.parts.forms import tenant_field
 from ai.models import Assistant, ForeignId, Run, Tenant
-from ai.resources.assistants import AssistantResource
 from ai.services import assistants, rendering, search
 
 RUNS_SHOWN = 8
@@ -31,7 +30,6 @@ class AssistantAdmin(Exports, CsvImport, ConsoleAdmin):
     """A model with instructions and tools, under a name."""
 
     noun = "assistants"
-    resource_classes = (AssistantResource,)
     form = AssistantForm
     list_display = ("title", "model_alias", "told", "tools_named", "created_at")
     list_display_links = ("title",)

@@ -10,6 +10,7 @@ from django import forms
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from unfold import widgets
 
 from ai.admin.parts import badges
 from ai.admin.parts.base import answer
@@ -23,9 +24,7 @@ Door = tuple[str, str, Callable[..., HttpResponse]]
 class BundleForm(forms.Form):
     """A bundle to take in."""
 
-    file = forms.FileField(
-        label="Bundle", widget=forms.ClearableFileInput(attrs={"class": "ai-file", "accept": ".zip"})
-    )
+    file = forms.FileField(label="Bundle", widget=widgets.UnfoldAdminFileFieldWidget(attrs={"accept": ".zip"}))
 
 
 def urls(admin: Any) -> list[Door]:

@@ -14,6 +14,7 @@ from unfold.decorators import display
 
 from ai.admin.parts import badges
 from ai.admin.parts.base import ConsoleAdmin, answer, tenant_names
+from ai.admin.parts.configuration_csv import ConfigurationCsv
 from ai.admin.parts.connection_form import RemoteConnectionForm
 from ai.admin.parts.filters import TenantFilter, exact
 from ai.admin.parts.forms import tenant_field
@@ -30,10 +31,13 @@ def key_badge(row: RemoteConnection) -> SafeString:
 
 
 @admin.register(RemoteConnection)
-class RemoteConnectionAdmin(ConsoleAdmin):
+class RemoteConnectionAdmin(ConfigurationCsv, ConsoleAdmin):
     """Servers where the remote sides of a tenant's threads live."""
 
     form = RemoteConnectionForm
+    csv_about = (
+        "API keys are not in such files; connections that are here keep theirs, unless they lead to another server."
+    )
     list_display = ("name_shown", "address", "key", "made", "at_a_time", "state")
     list_display_links = ("name_shown",)
     list_filter = (

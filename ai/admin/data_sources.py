@@ -22,7 +22,6 @@ from ai.admin.parts.filters import DateFilter, TenantFilter, recent_values
 from ai.admin.parts.forms import UploadForm
 from ai.exceptions import Forbidden, NotFound
 from ai.models import DataSource
-from ai.resources.data_sources import DataSourceResource
 from ai.services import files, rendering, search
 
 #: A browser's PDF reader needs a page that is not sandboxed; our own pages alone may frame it.
@@ -48,7 +47,6 @@ class DataSourceAdmin(Exports, CsvImport, ReadAdmin):
     """Files are added and deleted; what they hold is never edited."""
 
     noun = "files"
-    resource_classes = (DataSourceResource,)
     list_display = ("name_shown", "mime_type", "size", "purpose", "public_id", "created_at")
     list_display_links = ("name_shown",)
     list_filter = (

@@ -22,7 +22,6 @@ from ai.admin.parts.lists import Button
 from ai.exceptions import AIError
 from ai.models import ChatThread, Feedback, Message
 from ai.models.feedback import FeedbackState, Rating
-from ai.resources.feedback import FeedbackResource
 from ai.services import feedback, rendering, search
 from ai.stores.content import text_of
 
@@ -48,7 +47,6 @@ class FeedbackAdmin(Exports, CsvImport, ReadAdmin):
     """What people said stays; its state moves."""
 
     noun = "feedback"
-    resource_classes = (FeedbackResource,)
     list_display = ("who", "rating_badge", "state_badge", "words", "about", "given")
     list_display_links = ("who",)
     list_filter = (

@@ -44,7 +44,7 @@ def bar(job: Job, style: str = "") -> SafeString:
 class JobAdmin(ReadAdmin):
     """Work that goes on in the background."""
 
-    list_display = ("name", "state", "progress", "failures", "requested_by", "created_at", "ended")
+    list_display = ("name", "state", "progress", "requested_by", "created_at", "ended")
     list_display_links = ("name",)
     list_filter = (
         exact("status", "status", JobStatus.choices),
@@ -76,13 +76,10 @@ class JobAdmin(ReadAdmin):
     @display(description="Progress")
     def progress(self, row: Job) -> SafeString:
         """How far it is."""
-        small = bar(row, "ai-progress-small")
-        return format_html('{} <span class="ai-number">{} of {}</span>', small, row.done + row.failed, row.total)
-
-    @display(description="Failed")
-    def failures(self, row: Job) -> SafeString:
-        """How many things failed."""
-        return badges.badge(row.failed, "red") if row.failed else badges.NONE
+        kind = job_kinds.KINDS.get(row.kind)
+        far = f"{row.percent} %" if kind and kind.in_percent else f"{row.done + row.failed:,} of {row.total:,}"
+        failed = badges.badge(f"{row.failed:,} failed", "red") if row.failed else ""
+        return format_html('{} <span class="ai-number">{}</span> {}', bar(row, "ai-progress-small"), far, failed)
 
     @display(description="Created")
     def created_at(self, row: Job) -> SafeString:
@@ -140,8 +137,7 @@ class JobAdmin(ReadAdmin):
             raise PermissionDenied
         back = badges.url("ai_job_change", row.pk)
         if request.method != "POST":
-            left = max(row.total - row.done - row.failed, 0)
-            text = f"{row.done:,} done stay done; {left:,} will not be begun."
+            text = job_kinds.cancelling(row)
             return self.confirm(
                 request, title="Cancel this job?", text=text, button="Cancel the job", back=back, danger=True
             )

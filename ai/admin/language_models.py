@@ -14,6 +14,7 @@ from unfold.decorators import display
 
 from ai.admin.parts import badges
 from ai.admin.parts.base import ConsoleAdmin, answer
+from ai.admin.parts.configuration_csv import ConfigurationCsv, InstallationForm
 from ai.admin.parts.filters import exact
 from ai.admin.parts.forms import LanguageModelForm
 from ai.admin.parts.providers import HELP
@@ -31,10 +32,12 @@ def key_badge(row: LanguageModel) -> SafeString:
 
 
 @admin.register(LanguageModel)
-class LanguageModelAdmin(ConsoleAdmin):
+class LanguageModelAdmin(ConfigurationCsv, ConsoleAdmin):
     """Models belong to the installation, not to a tenant."""
 
     form = LanguageModelForm
+    import_form_class = InstallationForm
+    csv_about = "API keys and headers are not in such files; models that are here keep theirs, unless they go to another server."
     tenant_column = False
     list_display = ("alias_shown", "provider_name", "model_name", "key", "prices", "enabled")
     list_display_links = ("alias_shown",)

@@ -16,7 +16,6 @@ from ai.admin.parts.exports import Exports
 from ai.admin.parts.filters import DateFilter, TenantFilter, exact
 from ai.admin.parts.review_filling import Reviewable
 from ai.models import ChatThread, Feedback, Message, Run
-from ai.resources.messages import MessageResource
 from ai.services import rendering, search, transcripts
 from ai.stores.content import tool_calls_of
 
@@ -28,7 +27,6 @@ class MessageAdmin(Reviewable, Exports, CsvImport, ReadAdmin):
     """Read-only: what was said stays as it was said."""
 
     noun = "messages"
-    resource_classes = (MessageResource,)
     list_display = ("role_badge", "text", "thread", "run_model", "created_at")
     list_display_links = ("text",)
     list_filter = (exact("role", "role", ROLES), TenantFilter, ("created", DateFilter))

@@ -13,6 +13,7 @@ from unfold.decorators import display
 
 from ai.admin.parts import badges
 from ai.admin.parts.base import ConsoleAdmin, tenant_names
+from ai.admin.parts.configuration_csv import ConfigurationCsv
 from ai.admin.parts.filters import TenantFilter, recent_values
 from ai.admin.parts.forms import tenant_field
 from ai.admin.parts.route_form import ModelRouteForm
@@ -21,7 +22,7 @@ from ai.services import model_routes
 
 
 @admin.register(ModelRoute)
-class ModelRouteAdmin(ConsoleAdmin):
+class ModelRouteAdmin(ConfigurationCsv, ConsoleAdmin):
     """One line for each name; a line is changed in what answers, or deleted."""
 
     form = ModelRouteForm

@@ -23,7 +23,6 @@ from ai.admin.parts.filters import DateFilter, TenantFilter, exact, narrowed, re
 from ai.admin.parts.review_filling import Reviewable
 from ai.models import Assistant, ChatThread, ForeignId, Run
 from ai.models.runs import HELD, RunStatus
-from ai.resources.runs import RunResource
 from ai.runner import live
 from ai.services import comparisons, filters, rendering, runs, search
 
@@ -76,7 +75,6 @@ class RunAdmin(Reviewable, Exports, CsvImport, ReadAdmin):
     """Runs are made by replays and the API, and only read here."""
 
     noun = "runs"
-    resource_classes = (RunResource,)
     list_display = ("name", "state", "thread", "took", "used_tokens", "price", "created_at")
     list_display_links = ("name",)
     list_filter = (

@@ -17,6 +17,7 @@ from ai import tenancy
 from ai.admin import bundles
 from ai.admin.parts import badges
 from ai.admin.parts.base import ConsoleAdmin
+from ai.admin.parts.configuration_csv import ConfigurationCsv, InstallationForm
 from ai.admin.parts.forms import TenantForm
 from ai.admin.parts.lists import Button
 from ai.models import Tenant, TenantMembership
@@ -32,10 +33,14 @@ DOORS = (
 
 
 @admin.register(Tenant)
-class TenantAdmin(ConsoleAdmin):
+class TenantAdmin(ConfigurationCsv, ConsoleAdmin):
     """Staff see the tenants that they are members of; superusers see all."""
 
     form = TenantForm
+    import_form_class = InstallationForm
+    csv_about = (
+        "Names and tools alone are in such files: what a tenant has goes in a bundle, and members are chosen here."
+    )
     tenant_column = False
     list_display = ("tenant", "member_count", "threads", "model_map", "keys", "created_at")
     list_display_links = ("tenant",)
@@ -53,8 +58,8 @@ class TenantAdmin(ConsoleAdmin):
         return rows if scope is None else rows.filter(pk__in=sorted(scope))
 
     def list_buttons(self, request: HttpRequest, changelist: Any) -> list[Button]:
-        """The way to the import of a bundle."""
-        return bundles.buttons(request)
+        """Also the way to the import of a bundle."""
+        return [*super().list_buttons(request, changelist), *bundles.buttons(request)]
 
     def extra_urls(self) -> Iterable[tuple[str, str, Callable[..., HttpResponse]]]:
         """The pages of bundles."""

@@ -20,7 +20,6 @@ from ai.admin.parts.csv_imports import CsvImport
 from ai.admin.parts.exports import Exports
 from ai.admin.parts.review_filling import Reviewable
 from ai.models import ChatThread
-from ai.resources.threads import ThreadResource
 from ai.services import rendering, search
 from ai.templatetags.console import since
 
@@ -44,7 +43,6 @@ class ThreadAdmin(Reviewable, Exports, CsvImport, ConsoleAdmin):
     """The list of threads; a thread's page is its transcript."""
 
     noun = "threads"
-    resource_classes = (ThreadResource,)
     list_display = ("title", "user", "tag_links", "message_count", "activity", "answered_by", "thumbs", "remote_side")
     list_display_links = ("title",)
     list_filter = (

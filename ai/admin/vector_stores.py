@@ -16,6 +16,7 @@ from unfold.decorators import display
 from ai import tenancy
 from ai.admin.parts import badges, facts, store_files
 from ai.admin.parts.base import ReadAdmin, answer
+from ai.admin.parts.configuration_csv import ConfigurationCsv
 from ai.admin.parts.filters import DateFilter, TenantFilter
 from ai.admin.parts.store_forms import AddFilesForm, VectorStoreForm
 from ai.exceptions import AIError, Forbidden
@@ -38,9 +39,10 @@ STATES = (("completed", "ready"), ("in_progress", "being read"), ("failed", "fai
 
 
 @admin.register(VectorStore)
-class VectorStoreAdmin(ReadAdmin):
+class VectorStoreAdmin(ConfigurationCsv, ReadAdmin):
     """Sets of files that models search."""
 
+    csv_about = "Files are not in it, and stay as they are in stores that are here."
     list_display = ("title", "files", "size", "last_used", "expires", "created_at")
     list_display_links = ("title",)
     list_filter = (TenantFilter, ("created", DateFilter))

@@ -122,12 +122,12 @@ class AuditSealManager(models.Manager["AuditSeal"]):
         entries: models.QuerySet[AuditEntry] = AuditEntry.objects.filter(missing).order_by("at", "pk")
         return entries
 
-    def seal(self) -> int:
+    def seal(self, *, at: datetime) -> int:
         """Seal what has been added; how many entries that were. Of two that do it at once, one does it."""
         last = self.last()
         waiting = self.unsealed()
         if last and (newest := AuditEntry.objects.filter(pk=last.entry_id).first()):
-            waiting = waiting.filter(at__gt=newest.at - LATEST_SEEN)
+            waiting = waiting.filter(at__gt=min(newest.at, at) - LATEST_SEEN)
         try:
             with transaction.atomic():
                 return len(self.bulk_create(_seals(waiting[:SEALED_AT_ONCE], last)))
@@ -135,11 +135,12 @@ class AuditSealManager(models.Manager["AuditSeal"]):
             return 0
 
     def seal_late(self) -> int:
-        """Seal also what was seen much later than it was written, such as entries that were brought in from elsewhere."""
-        count = 0
-        while entries := list(self.unsealed()[:SEALED_AT_ONCE]):
-            count += len(self.bulk_create(_seals(entries, self.last())))
-        return count
+        """Seal also what was added much later than it says, such as views that a worker heard of hours after."""
+        try:
+            with transaction.atomic():
+                return len(self.bulk_create(_seals(self.unsealed()[:SEALED_AT_ONCE], self.last())))
+        except IntegrityError:
+            return 0
 
 
 def _seals(entries: Any, last: AuditSeal | None) -> list[AuditSeal]:

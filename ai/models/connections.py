@@ -82,7 +82,11 @@ class RemoteConnection(TenantRecord):
     class Meta:
         db_table = "ai_remote_connection"
         ordering = ("name", "id")
-        permissions = (("test_remoteconnection", "Can test remote connections"),)
+        permissions = (
+            ("test_remoteconnection", "Can test remote connections"),
+            ("import_remoteconnection", "Can import remote connections"),
+            ("export_remoteconnection", "Can export remote connections"),
+        )
         constraints = (
             models.UniqueConstraint(fields=["tenant_id", "name"], name="ai_remote_connection_name"),
             models.UniqueConstraint(

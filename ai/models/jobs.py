@@ -130,8 +130,16 @@ class JobManager(TenantManager):
 
     def end(self, job_id: UUID, *, status: str, at: datetime, error: str = "") -> bool:
         """End an open job; False when it had ended."""
-        values = {"status": status, "ended_at": at, "modified": at, "error": error}
-        return bool(self.filter(pk=job_id, status__in=OPEN).update(**values, leased_by="", lease_until=None))
+        return self._end(self.filter(pk=job_id, status__in=OPEN), status=status, at=at, error=error)
+
+    def finish(self, job: Job, *, status: str, at: datetime, error: str = "") -> bool:
+        """End a job as the worker that holds it; False when it was cancelled or lost."""
+        mine = self.filter(pk=job.pk, status=JobStatus.RUNNING, leased_by=job.leased_by)
+        return self._end(mine, status=status, at=at, error=error)
+
+    def _end(self, rows: models.QuerySet[Job], **values: Any) -> bool:
+        changes = {"status": values["status"], "error": values["error"], "leased_by": "", "lease_until": None}
+        return bool(rows.update(**changes, ended_at=values["at"], modified=values["at"]))
 
     def cancel(self, job_id: UUID, *, at: datetime) -> None:
         """Cancel an open job: what is done stays done.

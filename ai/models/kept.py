@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-TABLES = ("ai_audit_entry", "ai_audit_seal")
+#: Their primary keys.
+TABLES = {"ai_audit_entry": "id", "ai_audit_seal": "number"}
+#: What is refused. SQLite's REPLACE is an INSERT that deletes without a word.
+CHANGES = {"sqlite": ("UPDATE", "DELETE", "INSERT"), "postgresql": ("UPDATE", "DELETE", "TRUNCATE")}
 REFUSAL = "The audit log is only ever added to."
 
 _FUNCTION = f"""CREATE OR REPLACE FUNCTION ai_kept() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -20,15 +23,15 @@ def protect(connection: Any) -> None:
     """Have the database refuse from now on."""
     if connection.vendor == "postgresql":
         _execute(connection, _FUNCTION)
-    for table in TABLES:
-        for change in ("UPDATE", "DELETE"):
-            _execute(connection, _trigger(connection.vendor, table, change))
+    for table, key in TABLES.items():
+        for change in CHANGES[connection.vendor]:
+            _execute(connection, _trigger(connection.vendor, table, key, change))
 
 
 def unprotect(connection: Any) -> None:
     """Have the database allow it again."""
     for table in TABLES:
-        for change in ("UPDATE", "DELETE"):
+        for change in CHANGES[connection.vendor]:
             on = f" ON {table}" if connection.vendor == "postgresql" else ""
             _execute(connection, f"DROP TRIGGER IF EXISTS {_name(table, change)}{on}")
 
@@ -36,7 +39,7 @@ def unprotect(connection: Any) -> None:
 @contextmanager
 def lifted(connection: Any) -> Iterator[None]:
     """Allow it for a while."""
-    if TABLES[-1] not in connection.introspection.table_names():
+    if not set(TABLES) <= set(connection.introspection.table_names()):
         yield
         return
     unprotect(connection)
@@ -46,11 +49,13 @@ def lifted(connection: Any) -> Iterator[None]:
         protect(connection)
 
 
-def _trigger(vendor: str, table: str, change: str) -> str:
+def _trigger(vendor: str, table: str, key: str, change: str) -> str:
     if vendor == "postgresql":
+        each = "STATEMENT" if change == "TRUNCATE" else "ROW"
         return f"""CREATE TRIGGER {_name(table, change)} BEFORE {change} ON {table}
-            FOR EACH ROW EXECUTE FUNCTION ai_kept()"""
-    return f"""CREATE TRIGGER {_name(table, change)} BEFORE {change} ON {table}
+            FOR EACH {each} EXECUTE FUNCTION ai_kept()"""
+    when = f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {key} = new.{key})" if change == "INSERT" else ""  # noqa: S608 - our own names
+    return f"""CREATE TRIGGER {_name(table, change)} BEFORE {change} ON {table} {when}
         BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"""
 
 

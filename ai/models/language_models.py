@@ -92,7 +92,11 @@ class LanguageModel(Record):
     class Meta:
         db_table = "ai_language_model"
         ordering = ("alias", "pk")
-        permissions = (("test_languagemodel", "Can test the connection of language models"),)
+        permissions = (
+            ("test_languagemodel", "Can test the connection of language models"),
+            ("import_languagemodel", "Can import language models"),
+            ("export_languagemodel", "Can export language models"),
+        )
 
     def __str__(self) -> str:
         return self.alias

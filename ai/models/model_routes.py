@@ -47,6 +47,10 @@ class ModelRoute(TenantRecord):
     class Meta:
         db_table = "ai_model_route"
         ordering = ("pattern", "id")
+        permissions = (
+            ("import_modelroute", "Can import model routes"),
+            ("export_modelroute", "Can export model routes"),
+        )
         constraints = (
             models.UniqueConstraint(fields=["tenant_id", "pattern"], name="ai_model_route_once"),
             models.CheckConstraint(name="ai_model_route_leads_somewhere", condition=~Q(alias="")),

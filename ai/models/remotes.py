@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 
 from ai import conf, dispatch
@@ -28,6 +29,14 @@ def kind_of(external_id: str | None, source: str = "") -> str:
         if given.startswith(prefix):
             return kind
     return "thread" if given and source in ASSISTANTS_SOURCES else ""
+
+
+def is_remote() -> Q:
+    """Threads for which `kind_of` finds a kind, and where a database compares without case a few more."""
+    wanted = Q(source__in=ASSISTANTS_SOURCES)
+    for prefix in PREFIXES:
+        wanted |= Q(external_id__startswith=prefix)
+    return wanted & Q(external_id__isnull=False) & ~Q(external_id="")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, connection, models, transaction
 from django.db.models import F, Q
 
 from ai.models.base import TenantManager, TenantRecord
@@ -118,9 +118,18 @@ class ReviewSlotManager(TenantManager):
     def reserve(self, queue_id: UUID, reviewer: str, *, at: datetime, minutes: int) -> ReviewSlot | None:
         """The slot that the reviewer holds, or else the next free one, reserved for them; None when none is left."""
         until = at + timedelta(minutes=minutes)
-        held = self.held(queue_id, reviewer, at=at)
-        if held is not None:
-            return held
+        with transaction.atomic():
+            self._one_at_a_time(queue_id, reviewer)
+            held = self.held(queue_id, reviewer, at=at)
+            return held if held is not None else self._next(queue_id, reviewer, at=at, until=until)
+
+    def _one_at_a_time(self, queue_id: UUID, reviewer: str) -> None:
+        """Let other requests of the same reviewer wait until the transaction ends, or each would reserve something."""
+        if connection.vendor == "postgresql":  # SQLite has one writer at a time
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{queue_id}:{reviewer}"])
+
+    def _next(self, queue_id: UUID, reviewer: str, *, at: datetime, until: datetime) -> ReviewSlot | None:
         # What ran out is anybody's, and the reviewer's own to take again.
         mine = self.filter(queue_id=queue_id, reviewer=reviewer, submitted_at__isnull=True)
         mine.filter(reserved_until__lt=at).update(reviewer=None, reserved_until=None)

@@ -43,6 +43,11 @@ class ReviewQueueManager(TenantManager):
             ReviewRubric.objects.write(queue, rubric, version=1)
         return queue
 
+    def locked(self, queue_id: UUID) -> ReviewQueue:
+        """The queue, held until the transaction ends: whoever fills it counts on from its last item."""
+        queue: ReviewQueue = self.select_for_update().get(pk=queue_id)
+        return queue
+
     def move(self, queue_id: UUID, *, state: str, at: datetime) -> bool:
         """Open, pause or close the queue; False when that changes nothing."""
         return bool(self.filter(pk=queue_id).exclude(state=state).update(state=state, modified=at))

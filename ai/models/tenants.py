@@ -34,6 +34,10 @@ class Tenant(Record):
     class Meta:
         db_table = "ai_tenant"
         ordering = ("name", "pk")
+        permissions = (
+            ("import_tenant", "Can import tenants"),
+            ("export_tenant", "Can export tenants"),
+        )
 
     def __str__(self) -> str:
         return self.name

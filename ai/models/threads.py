@@ -18,6 +18,7 @@ from ai.models.search import SearchDocument
 from ai.models.sync_states import SyncState
 from ai.models.thread_tags import ThreadTag
 from ai.models.titles import NAME_CHARACTERS, TitleWriter
+from ai.stores import tags as carried
 from ai.stores.base import BaseThreadStore
 from ai.stores.content import text_of
 from ai.stores.serialization import clean_text, to_serializable, value_of
@@ -92,6 +93,7 @@ class ThreadManager(
 
         Raises:
             NotFound: the id belongs to another tenant's thread.
+            InvalidInput: there are more tags than a thread can carry.
         """
         return self._get_or_add(ids.parse(thread_id), tenant_id, tags, name, user_id)[0]
 
@@ -101,6 +103,7 @@ class ThreadManager(
         found = self.filter(pk=thread_id).first()
         if found:
             return found, False
+        carried.check(tags)
         tenant = self.tenant_for_new_row(tenant_id)
         data = {"snippet": clean_text(name) if name else None, "tagged": False}
         thread = self.model(id=thread_id, tenant_id=tenant, tags=tags or ["chat"], data=data, user_id=user_id)
@@ -123,7 +126,11 @@ class ThreadManager(
             SearchDocument.objects.index(titles)
 
     def update_thread(self, data: Any, thread: ChatThread | None = None) -> ChatThread | None:
-        """Set documents, tags and user from `data`; None when there is no such thread."""
+        """Set documents, tags and user from `data`; None when there is no such thread.
+
+        Raises:
+            InvalidInput: there are more tags than a thread can carry.
+        """
         from ai.models.data_sources import DataSource
 
         thread_id = thread.pk if thread else value_of(data, "thread_id")
@@ -135,7 +142,9 @@ class ThreadManager(
             if document_ids:
                 files = DataSource.objects.filter(file_id__in=document_ids)
                 found.attach([file.attachment_reference() for file in files], document_ids=list(document_ids))
-            found.tags = value_of(data, "tags", found.tags)
+            if (tags := value_of(data, "tags", found.tags)) != found.tags:
+                carried.check(tags)
+                found.tags = tags
             found.user_id = value_of(data, "user_id", found.user_id)
             found.save()
             ThreadTag.write([found])

@@ -14,6 +14,7 @@ from ai.exceptions import NotFound
 from ai.models.search import SearchDocument
 from ai.models.thread_tags import ThreadTag
 from ai.stores.serialization import clean_text
+from ai.stores.tags import fitting
 
 if TYPE_CHECKING:
     from ai.models.threads import ChatThread
@@ -51,7 +52,11 @@ class TitleWriter:
         return list(rows.order_by("-count", "tag").values_list("tag", flat=True)[:most])
 
     def retitle(self, thread_id: UUID, *, name: str | None, tags: list[str], at: datetime) -> ChatThread | None:
-        """Set the title and tags that were found for a thread, and note it in `data["tagged"]`; None when it is gone."""
+        """Set the title and tags that were found for a thread, and note it in `data["tagged"]`; None when it is gone.
+
+        Of more tags than a thread can carry the first ones are kept.
+        """
+        tags = fitting(tags)
         with transaction.atomic():
             thread: ChatThread | None = self.locked(thread_id)
             if thread is None:

@@ -97,6 +97,10 @@ class VectorStore(TenantRecord):
     class Meta:
         db_table = "ai_vector_store"
         ordering = ("-created", "-id")
+        permissions = (
+            ("import_vectorstore", "Can import vector stores"),
+            ("export_vectorstore", "Can export vector stores"),
+        )
         indexes = (
             models.Index(fields=["-created", "-id"], name="ai_vector_store_latest"),
             models.Index(fields=["tenant_id", "-created", "-id"], name="ai_vector_store_tenant_latest"),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
@@ -178,7 +180,10 @@ def _retry_after(error: Exception) -> float | None:
             return max(float(headers[name]) / unit, 0.0)
         except (KeyError, ValueError):
             continue
-    return None
+    try:
+        return max(parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time.time(), 0.0)
+    except (TypeError, ValueError):
+        return None
 
 
 def _told(error: Exception) -> AIError:

@@ -43,8 +43,8 @@ class Loader(BaseInstanceLoader):
         if resource.natural:
             last = resource.natural[-1]
             for row in self._found(last, filter(None, (self._cell(row, last) for row in rows))).values():
-                named = (str(getattr(row, name)) for name in resource.natural)
-                self._by_nature[str(row.tenant_id), *named] = row
+                if resource.is_in_scope(row):
+                    self._by_nature[resource.nature_of(row)] = row
 
     def _found(self, column: str, values: Iterable[Any], *, everywhere: bool = False) -> dict[UUID, Any]:
         model = self.resource._meta.model
@@ -67,13 +67,17 @@ class Loader(BaseInstanceLoader):
         key = key_of(row.get("id"))
         found = self._by_key.get(key) if key else None
         if found is not None:
-            if not tenancy.current().allows(found.tenant_id):
+            if not self.resource.is_in_scope(found):
                 raise ValidationError({"id": "A row with this id cannot be imported here."})
             return found
         named = [self._cell(row, name) for name in self.resource.natural]
         if not named or None in named:
             return None
-        return self._by_nature.get((str(self.resource.tenant_named(row)), *map(str, named)))
+        return self.named((str(self.resource.tenant_named(row)), *map(str, named)))
+
+    def named(self, nature: tuple[str, ...]) -> Any:
+        """The row of the database that is called so, which a row of the file is too; None where there is none."""
+        return self._by_nature.get(nature)
 
 
 class CsvResource(ModelResource):
@@ -95,10 +99,33 @@ class CsvResource(ModelResource):
     def __init__(self, *, tenant_id: UUID | None = None, **kwargs: Any) -> None:
         super().__init__()
         self.fields = fields_of(self.table)
-        self.fields["id"].saves_null_values = False
+        if "id" in self.fields:
+            self.fields["id"].saves_null_values = False
         self._tenant_id = tenant_id
         self._headers: list[str] = []
         self._met: set[Any] = set()
+
+    # -- Whose rows these are
+
+    def owner(self, row: Any) -> UUID | None:
+        """The tenant of a row of the database."""
+        return row.tenant_id  # type: ignore[no-any-return]
+
+    def is_in_scope(self, row: Any) -> bool:
+        """Whether a row of the database can be changed here."""
+        return tenancy.current().allows(self.owner(row))
+
+    def nature_of(self, row: Any) -> tuple[str, ...]:
+        """What a row of the database is called: its tenant, and the values of `natural`."""
+        return str(self.owner(row)), *(str(getattr(row, name)) for name in self.natural)
+
+    def settle(self, instance: Any) -> None:
+        """Give a new row its tenant.
+
+        Raises:
+            ValidationError: it is not in scope, or there is none to choose.
+        """
+        instance.tenant_id = self._tenant_of(instance)
 
     # -- Reading
 
@@ -146,7 +173,7 @@ class CsvResource(ModelResource):
             "rows.imported",
             by=kwargs.get("user") or actors.SYSTEM,
             at=timezone.now(),
-            tenant_id=self._tenant_id or _only_tenant(),
+            tenant_id=self._tenant_id or tenancy.only_tenant(),
             rows_of=self.table.noun,
             file=str(kwargs.get("file_name") or "")[:255],
             counts={name: count for name, count in result.totals.items() if count},
@@ -174,9 +201,9 @@ class CsvResource(ModelResource):
         kept = {column.attribute: getattr(instance, column.attribute) for column in self._fixed_columns()}
         super().import_instance(instance, row, **kwargs)
         if is_new:
-            instance.tenant_id = self._tenant_of(instance)
+            self.settle(instance)
         else:
-            if row.get("tenant_id") and instance.tenant_id != kept["tenant_id"]:
+            if "tenant_id" in kept and row.get("tenant_id") and instance.tenant_id != kept["tenant_id"]:
                 raise ValidationError({"tenant_id": "This row belongs to another tenant; rows are never moved."})
             for name, value in kept.items():
                 setattr(instance, name, value)
@@ -246,13 +273,6 @@ class CsvResource(ModelResource):
     def update(self, rows: list[Any]) -> None:
         """Write changed rows."""
         rewrite(rows, self.changed_fields())
-
-
-def _only_tenant() -> UUID | None:
-    try:
-        return tenancy.get_current_tenant_id()
-    except OutsideTenant:
-        return None
 
 
 def _in_scope(tenant_id: Any) -> UUID:

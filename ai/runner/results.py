@@ -14,6 +14,7 @@ from django.db import InterfaceError, OperationalError, transaction
 
 from ai.exceptions import LeaseLost, ModelError
 from ai.models import ChatThread, Job, Message, Run, RunStep
+from ai.models.failures import is_away
 from ai.models.run_steps import StepStatus
 from ai.models.runs import FINAL, RunStatus
 from ai.runner.loading import scope_of
@@ -76,17 +77,17 @@ def write(results: Sequence[Result], *, at: datetime) -> dict[UUID, str]:
     """
     try:
         return _write(results, at=at)
-    except AWAY:
-        raise
-    except Exception:
+    except Exception as error:
+        if is_away(error):
+            raise
         if len(results) > 1:
             written: dict[UUID, str] = {}
             for result in results:
                 written |= write([result], at=at)
             return written
         log.exception("The result of run %s cannot be stored.", results[0].run.pk)
-        error = ModelError("The answer could not be stored; see the console's log.", code="server_error")
-        return _write([of_failure(results[0].run, error)], at=at)
+        told = ModelError("The answer could not be stored; see the console's log.", code="server_error")
+        return _write([of_failure(results[0].run, told)], at=at)
 
 
 def _write(results: Sequence[Result], *, at: datetime) -> dict[UUID, str]:

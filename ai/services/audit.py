@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,9 @@ from ai.services import actors
 views = logging.getLogger("ai.audit")
 
 CHUNK = 1_000
+
+#: Looking for entries that came late reads the keys of the whole log.
+LATE_EVERY = timedelta(minutes=10)
 
 
 def record(
@@ -64,10 +67,29 @@ def add(*, action: str, actor: tuple[str, str], target: tuple[str, str], tenant_
     )
 
 
-def seal() -> int:
+@dataclass
+class _Late:
+    """When a process last looked through the whole log for entries that came late."""
+
+    looked: datetime | None = None
+
+    def is_due(self, at: datetime) -> bool:
+        """Whether it is time again."""
+        return self.looked is None or not timedelta() <= at - self.looked < LATE_EVERY
+
+
+_late = _Late()
+
+
+def seal(*, at: datetime) -> int:
     """Seal what has been added to the log; how many entries that were."""
     with tenancy.everything(reason="sealing the audit log"):
-        return AuditSeal.objects.seal()
+        count = AuditSeal.objects.seal(at=at)
+        if _late.is_due(at):
+            _late.looked = at
+            while late := AuditSeal.objects.seal_late():
+                count += late
+        return count
 
 
 @dataclass(frozen=True)

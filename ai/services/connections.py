@@ -53,7 +53,7 @@ def save(*, row: RemoteConnection, by: Any, at: datetime, api_key: str | None = 
     if api_key is not None:
         row.set_api_key(api_key)
     elif before is not None:
-        row.encrypted_key = before.encrypted_key if _place(before) == _place(row) else ""
+        row.encrypted_key = before.encrypted_key if place(before) == place(row) else ""
     if row.is_default:
         RemoteConnection.objects.prefer(row)
     try:
@@ -68,8 +68,8 @@ def save(*, row: RemoteConnection, by: Any, at: datetime, api_key: str | None = 
     return row
 
 
-def _place(row: RemoteConnection) -> tuple[object, ...]:
-    """Whose server gets the key."""
+def place(row: RemoteConnection) -> tuple[object, ...]:
+    """Whose server gets the key: with another one the stored key is forgotten."""
     parts = urlsplit(row.url)
     return parts.scheme.lower(), parts.hostname, parts.port
 

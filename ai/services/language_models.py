@@ -73,6 +73,8 @@ def check(row: LanguageModel) -> None:
         raise InvalidInput(NO_KEY_NAME)
     if not isinstance(row.settings, dict):
         raise InvalidInput("The settings are a JSON object, such as {“temperature”: 0.2}.")
+    if any(price is not None and price < 0 for price in (row.input_price, row.output_price, row.cached_price)):
+        raise InvalidInput("A price is zero or more.")
 
 
 @transaction.atomic
@@ -95,7 +97,7 @@ def save(*, row: LanguageModel, by: Any, at: datetime, api_key: str | None = Non
     if api_key is not None:
         row.set_api_key(api_key)
     elif before is not None:
-        row.encrypted_key = before.encrypted_key if _place(before) == _place(row) else ""
+        row.encrypted_key = before.encrypted_key if place(before) == place(row) else ""
     row.save()
     lost = before is not None and bool(before.encrypted_key) and not row.encrypted_key
     key = "stored" if api_key else "forgotten" if lost or api_key is not None else "kept"
@@ -104,8 +106,8 @@ def save(*, row: LanguageModel, by: Any, at: datetime, api_key: str | None = Non
     return row
 
 
-def _place(row: LanguageModel) -> tuple[object, ...]:
-    """Whose server gets the key."""
+def place(row: LanguageModel) -> tuple[object, ...]:
+    """Whose server gets the key: with another one the stored key is forgotten."""
     parts = urlsplit(row.base_url)
     return row.provider, parts.scheme.lower(), parts.hostname, parts.port
 

@@ -19,6 +19,18 @@ from ai.services import audit, permissions
 EMBEDDED = "local:smollm2"
 
 
+def check(route: ModelRoute) -> None:
+    """Raise `InvalidInput` when the line's pattern is none, or there is no model of that alias."""
+    try:
+        route.clean_fields()
+    except ValidationError as error:
+        raise InvalidInput(" ".join(error.messages)) from error
+    try:
+        llm.spec(route.alias)
+    except NotFound as error:
+        raise InvalidInput(error.message, param="alias") from error
+
+
 @transaction.atomic
 def save(*, tenant_id: UUID, pattern: str, alias: str, by: Any, at: datetime) -> ModelRoute:
     """Answer whoever asks for `pattern` with the model `alias` from now on; `gpt-4*` stands for any ending.
@@ -29,14 +41,7 @@ def save(*, tenant_id: UUID, pattern: str, alias: str, by: Any, at: datetime) ->
         OutsideTenant: the tenant is not in scope.
     """
     permissions.require(by, "ai.change_modelroute")
-    try:
-        ModelRoute(tenant_id=tenant_id, pattern=pattern, alias=alias).clean_fields()
-    except ValidationError as error:
-        raise InvalidInput(" ".join(error.messages)) from error
-    try:
-        llm.spec(alias)
-    except NotFound as error:
-        raise InvalidInput(error.message, param="alias") from error
+    check(ModelRoute(tenant_id=tenant_id, pattern=pattern, alias=alias))
     route = ModelRoute.objects.set(tenant_id=tenant_id, pattern=pattern, alias=alias)
     audit.record("model_route.set", target=route, by=by, at=at, pattern=pattern, alias=alias)
     return route

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from ai import dispatch, ids
 from ai.exceptions import Conflict, NotFound
 from ai.models import ChatThread, Job, JobItem
 from ai.models.jobs import JobStatus
-from ai.services import actors, audit, permissions
+from ai.services import actors, audit, permissions, working
 from ai.services.retitles import (
     APPLIED,
     CHOSEN,
@@ -28,6 +28,7 @@ from ai.services.retitles import (
     UNDONE,
 )
 from ai.services.titling.text import cut, has_words, plain
+from ai.services.working import Clock
 
 APPLY, UNDO = "retitle_apply", "retitle_undo"
 #: More than this is done by a worker.
@@ -156,11 +157,16 @@ def _change(job: Job, kind: str, count: int, data: dict[str, Any], *, by: Any, a
     return job
 
 
-def carry_on(*, job_id: UUID, worker: str, now: Callable[[], datetime]) -> None:
+def carry_on(*, job_id: UUID, worker: str, now: Clock) -> None:
     """Apply or undo titles until all are done, the job is cancelled, or it is another worker's."""
     job = Job.objects.take(job_id, worker=worker, at=now())
     if job is None:
         return
+    with working.on(job, now=now):
+        _go_through(job, now)
+
+
+def _go_through(job: Job, now: Clock) -> None:
     of = ids.parse(job.data["of"])
     while items := JobItem.objects.with_status(of, _STATES[job.kind][0], most=BATCH):
         for item in items:
@@ -172,7 +178,7 @@ def carry_on(*, job_id: UUID, worker: str, now: Callable[[], datetime]) -> None:
                     transaction.set_rollback(True)
             if not mine:
                 return
-    Job.objects.end(job_id, status=JobStatus.COMPLETED, at=now())
+    Job.objects.finish(job, status=JobStatus.COMPLETED, at=now())
 
 
 def _one(item: JobItem, kind: str, values: Mapping[str, Any], *, at: datetime) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -14,12 +14,13 @@ from ai import conf, dispatch, ids, llm, tenancy
 from ai.exceptions import AIError, InvalidInput, NotFound
 from ai.models import ChatThread, Job, JobItem
 from ai.models.jobs import JobStatus
-from ai.services import actors, audit, permissions, titles
+from ai.services import actors, audit, permissions, titles, working
 from ai.services.selections import Selection
 from ai.services.titles import Proposal
 from ai.services.titling import estimates, tags
 from ai.services.titling.conversations import of_thread
 from ai.services.titling.estimates import Estimate
+from ai.services.working import Clock
 
 KIND = "retitle"
 PERMISSION = "ai.retitle_chatthread"
@@ -140,17 +141,22 @@ def _item(job: Job, position: int, thread: ChatThread) -> JobItem:
     )
 
 
-def carry_on(*, job_id: UUID, worker: str, now: Callable[[], datetime]) -> None:
+def carry_on(*, job_id: UUID, worker: str, now: Clock) -> None:
     """Find titles until all threads have a proposal, the job is cancelled, or it is another worker's."""
     job = Job.objects.take(job_id, worker=worker, at=now())
     if job is None:
         return
+    with working.on(job, now=now):
+        _propose(job, now)
+
+
+def _propose(job: Job, now: Clock) -> None:
     try:
         spec = titles.model_spec(job.data.get("model", ""))
     except AIError as error:
         _note_problem(job, error.message)
         spec = None
-    while items := JobItem.objects.next_of(job_id, most=_batch(spec)):
+    while items := JobItem.objects.next_of(job.pk, most=_batch(spec)):
         found = _find(items, spec=spec)
         for item, thread, proposal in found:
             if not _settle(job, item, thread, proposal, now=now):
@@ -159,7 +165,7 @@ def carry_on(*, job_id: UUID, worker: str, now: Callable[[], datetime]) -> None:
         if hopeless:
             _note_problem(job, hopeless.note)
             spec = None
-    Job.objects.end(job_id, status=JobStatus.COMPLETED, at=now())
+    Job.objects.finish(job, status=JobStatus.COMPLETED, at=now())
 
 
 def _batch(spec: llm.ModelSpec | None) -> int:
@@ -199,9 +205,7 @@ def proposals(rows: Iterable[ChatThread], *, spec: llm.ModelSpec | None) -> dict
     return found
 
 
-def _settle(
-    job: Job, item: JobItem, thread: ChatThread | None, proposal: Proposal, *, now: Callable[[], datetime]
-) -> bool:
+def _settle(job: Job, item: JobItem, thread: ChatThread | None, proposal: Proposal, *, now: Clock) -> bool:
     """Keep the proposal for one thread; False when the job is no longer ours."""
     at = now()
     status, data, error = _outcome(thread, proposal)

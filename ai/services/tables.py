@@ -77,6 +77,7 @@ KEY = Kind("id", str, UUID)
 INTEGER = Kind("whole number", str, int)
 NUMBER = Kind("number", repr, float)
 MONEY = Kind("amount", str, Decimal)
+NAME = Kind("name", str, lambda text: " ".join(clean_text(text).split()))
 BOOLEAN = Kind("true or false", lambda value: "true" if value else "false", _boolean)
 
 

@@ -20,6 +20,12 @@ from ai.stores.filters import compiled
 THREAD_STORE_EXPIRES = {"anchor": "last_active_at", "days": 7}
 
 USUAL_RESULTS = 10
+
+#: The limits of the API.
+MOST_PAIRS = 16
+MOST_NAME = 64
+MOST_VALUE = 512
+MOST_DAYS = 365
 COLUMNS = ("name", "description", "metadata", "expires_after")
 
 
@@ -44,12 +50,38 @@ def of_id(store_id: UUID, *, at: datetime | None = None) -> VectorStore:
     return store
 
 
+def check(store: VectorStore) -> None:
+    """Raise `InvalidInput` when a store's metadata or its expiry is not as the API has them, saying what to change."""
+    pairs = store.metadata if isinstance(store.metadata, dict) else None
+    if pairs is None or len(pairs) > MOST_PAIRS or not all(map(_is_pair, pairs.items())):
+        raise InvalidInput(
+            f"Metadata are at most {MOST_PAIRS} pairs of texts, of up to {MOST_NAME} and {MOST_VALUE} characters.",
+            param="metadata",
+        )
+    if store.expires_after is not None and not _is_expiry(store.expires_after):
+        raise InvalidInput(
+            'An expiry is written {"anchor": "last_active_at", "days": 7}, with 1 to 365 days.', param="expires_after"
+        )
+
+
+def _is_pair(pair: tuple[Any, Any]) -> bool:
+    name, value = pair
+    return isinstance(value, str) and len(name) <= MOST_NAME and len(value) <= MOST_VALUE
+
+
+def _is_expiry(value: Any) -> bool:
+    if not isinstance(value, dict) or value.keys() != {"anchor", "days"} or value["anchor"] != "last_active_at":
+        return False
+    return type(value["days"]) is int and 1 <= value["days"] <= MOST_DAYS
+
+
 @transaction.atomic
 def create(
     *,
     by: Any,
     at: datetime,
     tenant_id: UUID | None = None,
+    store_id: UUID | None = None,
     file_ids: Sequence[str] = (),
     chunking_strategy: Any = None,
     **values: Any,
@@ -57,6 +89,7 @@ def create(
     """A new vector store; workers read its files when the transaction commits.
 
     Args:
+        store_id: the id that it had elsewhere; without it, it gets one.
         file_ids: files to begin with, cut as `chunking_strategy` says.
         values: any of `name`, `description`, `metadata` and `expires_after`, as the API has them.
 
@@ -65,7 +98,8 @@ def create(
         NotFound: a file does not exist.
     """
     permissions.require(by, "ai.add_vectorstore")
-    store = VectorStore(tenant_id=VectorStore.objects.tenant_for_new_row(tenant_id))
+    known = {"id": store_id} if store_id else {}
+    store = VectorStore(tenant_id=VectorStore.objects.tenant_for_new_row(tenant_id), **known)
     for name in COLUMNS:
         setattr(store, name, values.get(name, getattr(store, name)))
     VectorStore.objects.make(store, at=at)

@@ -92,7 +92,7 @@ def sweep(*, at: datetime) -> bool:
     uploads.expire(at=at)
     pushes.sweep(at=at)
     triage.wake(at=at)
-    audit.seal()
+    audit.seal(at=at)
     schedule.run(at=at)
     return waiting or bool(recovered)
 

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-
-from django.db import InterfaceError, OperationalError
+from typing import Any
 
 from ai import conf
 from ai.exceptions import AIError, LeaseLost
 from ai.models import Job
+from ai.models.failures import is_away
 from ai.models.jobs import JobStatus
 
 log = logging.getLogger(__name__)
@@ -40,17 +40,21 @@ class Pulse:
 
 
 @contextmanager
-def on(job: Job, *, now: Clock) -> Iterator[None]:
-    """Work on a job: what fails for good ends it and says why, and where the database is away the next worker goes on."""
+def on(job: Job, *, now: Clock, afterwards: Callable[[], Any] = lambda: None) -> Iterator[None]:
+    """Work on a job: what fails for good ends it and says why, and where the database is away the next worker goes on.
+
+    A job that was cancelled or is another worker's meanwhile is let alone. `afterwards` is called where the job has failed.
+    """
     try:
         yield
     except LeaseLost:
         return
-    except (OperationalError, InterfaceError):
-        raise
     except Exception as error:
+        if is_away(error):
+            raise
         log.exception("The job %s failed.", job.pk)
         words = (
             error.message if isinstance(error, AIError) else f"It failed: {type(error).__name__}. See the worker's log."
         )
-        Job.objects.end(job.pk, status=JobStatus.FAILED, at=now(), error=words)
+        if Job.objects.finish(job, status=JobStatus.FAILED, at=now(), error=words):
+            afterwards()

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from ai import ids
 from ai.exceptions import Conflict, NotFound
+from ai.stores import tags as carried
 from ai.stores.base import BaseChatStore, BaseFileStore, BaseThreadStore
 from ai.stores.files import Inspector, chunks_of, clean_name
 from ai.stores.serialization import to_serializable, value_of
@@ -120,6 +121,7 @@ class MemoryThreadStore(BaseThreadStore):
     ) -> MemoryThread:
         """The thread, made when there is none."""
         key = ids.parse(thread_id)
+        carried.check(tags)
         with self._lock:
             if key not in self._threads:
                 data = {"snippet": name, "tagged": False}
@@ -138,7 +140,9 @@ class MemoryThreadStore(BaseThreadStore):
             kept = [file.attachment_reference() for file in self._files.find(document_ids)]
             found.data["document_ids"] = list(document_ids)
             found.data["document_meta"] = [{"name": d["metadata"]["name"], "type": d["type"]} for d in kept]
-        found.tags = value_of(data, "tags", found.tags)
+        tags = value_of(data, "tags", found.tags)
+        carried.check(tags)
+        found.tags = tags
         found.user_id = value_of(data, "user_id", found.user_id)
         return found
 

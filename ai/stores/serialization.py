@@ -17,6 +17,8 @@ def clean_text(text: str) -> str:
     """`text` without what PostgreSQL cannot store: NUL and lone surrogates become U+FFFD."""
     if "\x00" in text:
         text = text.replace("\x00", "\ufffd")
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -24,7 +24,14 @@ from tests.admin import world
 
 pytestmark = pytest.mark.django_db
 
-NOUNS = {"threads": "chatthread", "messages": "message", "runs": "run", "files": "datasource", "feedback": "feedback", "assistants": "assistant"}
+NOUNS = {
+    "threads": "chatthread",
+    "messages": "message",
+    "runs": "run",
+    "files": "datasource",
+    "feedback": "feedback",
+    "assistants": "assistant",
+}
 MAY = tuple(f"{verb}_{model}" for verb in ("view", "export") for model in NOUNS.values())
 PAGES = [f"/admin/ai/{model}/export/" for model in NOUNS.values()]
 

@@ -125,6 +125,21 @@ class TestJourney:
         assert (done.data["file"], done.tenant_id) == ("threads.jsonl", owner.pk)
 
 
+class TestCancel:
+    def test_says_what_stays_and_ends_the_import(self, owner: Tenant) -> None:
+        client = staff(owner)
+        started: Any = begin(client, lines(GOOD))
+        url = started.url.replace("change", "cancel")
+
+        asked = client.get(url).content.decode()
+        client.post(url)
+        job = work()
+
+        assert "What has been imported stays" in asked
+        assert job.status == "cancelled"
+        assert not ChatThread._base_manager.exists()
+
+
 class TestProblems:
     def test_are_a_file_without_formulas(self, owner: Tenant) -> None:
         client = staff(owner)

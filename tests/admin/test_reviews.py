@@ -203,11 +203,11 @@ class TestBlindness:
         item = ReviewItem.objects.get()
         assert "unmistakable" not in client.get(f"/admin/ai/reviewqueue/decide/{item.pk}/").content.decode()
 
-    def test_ends_with_ones_own_answer(self, tenant: Tenant, answered: tuple[ReviewQueue, str]) -> None:
+    def test_ends_with_the_same_answer(self, tenant: Tenant, answered: tuple[ReviewQueue, str]) -> None:
         made, _ = answered
         client = signed_in(reviewer(tenant))
         mine = started(client, made)
-        client.post(f"{mine}submit/", {"q_helpful": "yes"})
+        client.post(f"{mine}submit/", {"q_helpful": "no"})
 
         assert "unmistakable" in client.get(mine).content.decode()
 

@@ -27,6 +27,7 @@ MATRIX: dict[str, dict[str, int]] = json.loads(Path(__file__).with_name("role_ma
 SUPERUSERS = re.compile(
     r"(add|change|delete)_(apikey|tenant|tenantmembership|remoteconnection|languagemodel|job|run|runstep|feedback|reviewqueue"
     r"|datasource|assistant|message|chatthread)|revoke_apikey|view_(apikey|tenantmembership|tenant)"
+    r"|(import|export)_(languagemodel|modelroute|tenant|vectorstore|remoteconnection)"
 )
 
 

@@ -27,11 +27,26 @@ def main() -> None:
         replay(page, running)
         for name, path in {"dashboard": "", "threads": "ai/chatthread/", "thread": thread_path()}.items():
             take(page, running, path, name)
+        review(page, running)
         dark(page)
         take(page, running, thread_path(), "thread-dark")
         page.set_viewport_size(NARROW)  # type: ignore[arg-type]
         take(page, running, thread_path(), "thread-narrow")
         browser.close()
+
+
+def review(page: Page, running: Console) -> None:
+    """An item of a review queue, half answered."""
+    page.goto(f"{running.url}/admin/ai/reviewqueue/")
+    page.get_by_role("link", name="Were customers helped?").click()
+    page.get_by_role("button", name="Start reviewing").click()
+    page.get_by_role("group", name="Was the customer helped?").wait_for()
+    while "<" in page.locator("main h1.r-title").inner_text():  # one of the demo's conversations is not pretty
+        page.keyboard.press("s")
+        page.wait_for_timeout(500)
+    page.keyboard.press("1")
+    page.wait_for_timeout(2000)  # the draft is kept
+    save(page, "review")
 
 
 def thread_path() -> str:

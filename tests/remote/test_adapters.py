@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -128,6 +130,19 @@ class TestEveryKind:
 
         assert len(found) == COUNT
         assert time.monotonic() - begun >= 0.3
+
+    @pytest.mark.parametrize("asked", ["date", "0.3", "soon", ""])
+    async def test_understands_every_form_of_the_time_to_wait(
+        self, server: RemoteServer, line: Line, asked: str
+    ) -> None:
+        later = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)  # noqa: TID251 - a server's clock
+        server.script(Failure(429, "GET", headers={"Retry-After": later if asked == "date" else asked}))
+        begun = time.monotonic()
+
+        await line.get("/models")
+
+        assert len(server.requests) == 2
+        assert time.monotonic() - begun >= {"date": 0.9, "0.3": 0.3}.get(asked, 0)
 
     @every_kind
     async def test_tries_again_after_failures(self, server: RemoteServer, line: Line, kind: str) -> None:

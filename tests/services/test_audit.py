@@ -25,8 +25,9 @@ NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def _broker_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def _a_new_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatch, "_views", dispatch._Views())
+    monkeypatch.setattr(audit, "_late", audit._Late(NOW))
 
 
 @pytest.fixture(autouse=True)
@@ -70,9 +71,22 @@ class TestKept:
         with pytest.raises(DatabaseError, match="only ever added to"), transaction.atomic():
             entry.delete()
 
+    @pytest.mark.sqlite
+    def test_an_entry_cannot_be_replaced(self) -> None:
+        [entry] = entries(1)
+
+        with pytest.raises(DatabaseError, match="only ever added to"), connection.cursor() as cursor:
+            cursor.execute("REPLACE INTO ai_audit_entry SELECT * FROM ai_audit_entry WHERE id = %s", [entry.pk.hex])
+
+    @pytest.mark.postgres
+    @pytest.mark.parametrize("table", ["ai_audit_entry", "ai_audit_seal"])
+    def test_the_log_cannot_be_emptied(self, table: str) -> None:
+        with pytest.raises(DatabaseError, match="only ever added to"), transaction.atomic():
+            connection.cursor().execute(f"TRUNCATE {table}")
+
     def test_a_seal_cannot_be_changed_or_deleted(self) -> None:
         entries(1)
-        audit.seal()
+        audit.seal(at=NOW)
 
         with pytest.raises(DatabaseError, match="only ever added to"), transaction.atomic():
             AuditSeal.objects.update(digest="0" * 64)
@@ -84,35 +98,50 @@ class TestSeal:
     def test_seals_each_entry_once(self) -> None:
         entries(3)
 
-        counts = [audit.seal(), audit.seal()]
+        counts = [audit.seal(at=NOW), audit.seal(at=NOW)]
 
         assert counts == [3, 0]
         assert list(AuditSeal.objects.order_by("number").values_list("number", flat=True)) == [1, 2, 3]
 
     def test_goes_on_from_the_last_seal(self) -> None:
         entries(2)
-        audit.seal()
+        audit.seal(at=NOW)
         entries(2)
 
-        audit.seal()
+        audit.seal(at=NOW)
 
         assert audit.verify().faults == []
         assert audit.verify().sealed == 4
 
     def test_seals_what_was_written_before_and_seen_later(self) -> None:
         audit.record("later", by=actors.SYSTEM, at=NOW)
-        audit.seal()
+        audit.seal(at=NOW)
         audit.record("earlier", by=actors.SYSTEM, at=NOW - timedelta(minutes=30))
 
-        assert audit.seal() == 1
+        assert audit.seal(at=NOW) == 1
 
     def test_takes_the_same_queries_for_one_and_for_many(self, django_assert_num_queries: Any) -> None:
         entries(1)
-        audit.seal()
+        audit.seal(at=NOW)
         entries(50)
 
         with django_assert_num_queries(6):  # two look for the end of the chain, one reads, one writes, in a transaction
-            audit.seal()
+            audit.seal(at=NOW)
+
+    def test_seals_what_came_hours_late(self) -> None:
+        entries(1)
+        audit.seal(at=NOW)
+        audit.record("late", by=actors.SYSTEM, at=NOW - timedelta(hours=5))
+
+        assert audit.seal(at=NOW + timedelta(minutes=1)) == 0
+        assert audit.seal(at=NOW + timedelta(minutes=11)) == 1
+
+    def test_is_not_stopped_by_a_clock_that_is_ahead(self) -> None:
+        audit.record("ahead", by=actors.SYSTEM, at=NOW + timedelta(hours=3))
+        audit.seal(at=NOW)
+        entries(1)
+
+        assert audit.seal(at=NOW + timedelta(minutes=1)) == 1
 
 
 class TestVerify:
@@ -126,7 +155,7 @@ class TestVerify:
 
     def test_shows_a_changed_entry(self) -> None:
         changed = entries(5)[2]
-        audit.seal()
+        audit.seal(at=NOW)
         with by_force() as cursor:
             cursor.execute(
                 "UPDATE ai_audit_entry SET actor_name = 'nobody' WHERE action = 'thing.done' AND at = %s",
@@ -139,7 +168,7 @@ class TestVerify:
 
     def test_shows_a_removed_entry(self) -> None:
         removed = entries(5)[1]
-        audit.seal()
+        audit.seal(at=NOW)
         with by_force():
             AuditEntry.objects.filter(pk=removed.pk).delete()
 
@@ -147,7 +176,7 @@ class TestVerify:
 
     def test_shows_an_entry_that_was_removed_with_its_seal(self) -> None:
         removed = entries(5)[1]
-        audit.seal()
+        audit.seal(at=NOW)
         with by_force():
             AuditEntry.objects.filter(pk=removed.pk).delete()
             AuditSeal.objects.filter(number=2).delete()
@@ -156,7 +185,7 @@ class TestVerify:
 
     def test_shows_that_the_end_is_missing_to_whoever_kept_the_newest_digest(self) -> None:
         entries(3)
-        audit.seal()
+        audit.seal(at=NOW)
         head = audit.verify().head
         with by_force():
             AuditEntry.objects.filter(pk=AuditSeal.objects.get(number=3).entry_id).delete()
@@ -168,7 +197,7 @@ class TestVerify:
 
     def test_takes_a_digest_that_was_kept_and_more_entries_since(self) -> None:
         entries(3)
-        audit.seal()
+        audit.seal(at=NOW)
         head = audit.verify().head
         entries(1)
 

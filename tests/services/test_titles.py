@@ -90,7 +90,10 @@ class TestByRuleOfTools:
             {"id": "c", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
             for name, arguments in calls
         ]
-        messages = [{"role": "user", "content": asked}, {"role": "assistant", "content": None, "tool_calls": made}]
+        messages: list[Any] = [
+            {"role": "user", "content": asked},
+            {"role": "assistant", "content": None, "tool_calls": made},
+        ]
 
         assert titles.Conversation.of_messages(messages).by_rule() == title
 

@@ -18,6 +18,7 @@ from ai import tenancy
 from ai.admin.parts.forms import tenant_field
 from ai.admin.parts.lists import Button
 from ai.resources.cells import MOST_BYTES, CsvFile
+from ai.resources.listed import RESOURCES
 
 #: So many rows are shown before the import; all of them are tried.
 MOST_SHOWN = 100
@@ -48,13 +49,14 @@ class ConfirmForm(ConfirmImportForm):
 
 
 class CsvImport(ImportMixin):
-    """Goes before the page's class; `resource_classes` says how its rows are read."""
+    """Goes before the page's class; `ai.resources.listed` says how its rows are read. `csv_about` is said above the form."""
 
     formats = (CsvFile,)
     import_form_class = CsvForm
     confirm_form_class = ConfirmForm
     import_template_name = "admin/ai/csv/import.html"
     skip_admin_log = True
+    csv_about = ""
     model: Any
     admin_site: Any
 
@@ -95,6 +97,7 @@ class CsvImport(ImportMixin):
         if result is not None:
             response.context_data |= {"row_count": len(result.rows), "most_shown": MOST_SHOWN, "totals": result.totals}
             result.rows = result.rows[:MOST_SHOWN]
+        response.context_data |= {"about": self.csv_about, "notes": getattr(result, "notes", [])}
         response.context_data["title"] = f"Import {str(self.opts.verbose_name_plural).lower()} from CSV"
         return response
 
@@ -112,10 +115,16 @@ class CsvImport(ImportMixin):
         if result.has_errors() or result.has_validation_errors():
             messages.error(request, "Something has changed since the preview: nothing was imported. Try again.")
             return HttpResponseRedirect(reverse(f"admin:ai_{self.model._meta.model_name}_import_csv"))
+        for note in getattr(result, "notes", []):
+            messages.warning(request, note)
         response: HttpResponse = super().process_result(result, request)
         return response
 
     # -- What the library asks for
+
+    def get_import_resource_classes(self, request: HttpRequest) -> list[Any]:
+        """The one that is listed."""
+        return [RESOURCES[self.model]]
 
     def get_import_form_kwargs(self, request: HttpRequest) -> dict[str, Any]:
         """The form knows who asks."""

@@ -38,7 +38,7 @@ def tenant_field(request: HttpRequest, *, required: bool = True) -> forms.Choice
 class UploadForm(forms.Form):
     """A file to keep."""
 
-    file = forms.FileField(label="File", widget=forms.ClearableFileInput(attrs={"class": "ai-file"}))
+    file = forms.FileField(label="File", widget=widgets.UnfoldAdminFileFieldWidget)
     purpose = forms.ChoiceField(
         choices=[("assistants", "Assistants"), ("vision", "Vision"), ("user_data", "User data")],
         widget=widgets.UnfoldAdminSelectWidget,

@@ -33,13 +33,16 @@ def _nothing(_request: HttpRequest, _job: Job) -> list[Link]:
 class Kind:
     """A kind of job: `label` for filters, `links` to what this person may do with such a job.
 
-    `template` shows what came of it, where that is not a row for each thing, and gets what `context` says.
+    `template` shows what came of it, where that is not a row for each thing, and gets what `context` says; `cancelling` says
+    what becomes of it where things are not counted one by one, and `in_percent` that its progress is a share of the whole.
     """
 
     label: str
     links: Callable[[HttpRequest, Job], list[Link]] = _nothing
     template: str = ""
     context: Callable[[HttpRequest, Job], dict[str, Any]] = field(default=lambda _request, _job: {})
+    cancelling: str = ""
+    in_percent: bool = False
 
 
 def _titles(key: Callable[[Job], Any]) -> Callable[[HttpRequest, Job], list[Link]]:
@@ -97,7 +100,14 @@ KINDS: dict[str, Kind] = {
     "export": Kind("Export", template="admin/ai/export/job.html", context=_export),
     "bundle": Kind("Bundle", template="admin/ai/export/job.html", context=_export),
     "bundle_import": Kind("Import of a bundle", template="admin/ai/export/taken_in.html", context=_taken_in),
-    "import": Kind("Import", template="admin/ai/import/job.html", context=import_results.context),
+    "import": Kind(
+        "Import",
+        template="admin/ai/import/job.html",
+        context=import_results.context,
+        cancelling="What has been imported stays; the rest of the file will not be read. The file is deleted: to go on later, "
+        "upload it again, and what is here already is passed over.",
+        in_percent=True,
+    ),
     "retitle": Kind("Retitle", _titles(lambda job: job.pk)),
     "retitle_apply": Kind("Apply titles", _titles(_of), template="admin/ai/retitle/job.html"),
     "retitle_undo": Kind("Undo titles", _titles(_of), template="admin/ai/retitle/job.html"),
@@ -107,6 +117,13 @@ KINDS: dict[str, Kind] = {
 def links(request: HttpRequest, job: Job) -> list[Link]:
     """The buttons of a job's page."""
     return KINDS[job.kind].links(request, job) if job.kind in KINDS else []
+
+
+def cancelling(job: Job) -> str:
+    """What cancelling the job means."""
+    left = max(job.total - job.done - job.failed, 0)
+    known = KINDS[job.kind].cancelling if job.kind in KINDS else ""
+    return known or f"{job.done:,} done stay done; {left:,} will not be begun."
 
 
 def results(request: HttpRequest, job: Job) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class AddFilesForm(forms.Form):
     """A file to upload, or files that are here already."""
 
     file = forms.FileField(
-        label="Upload a file", required=False, widget=forms.ClearableFileInput(attrs={"class": "ai-file"})
+        label="Upload a file", required=False, widget=widgets.UnfoldAdminFileFieldWidget
     )
     file_ids = forms.CharField(
         label="Or files that are here",

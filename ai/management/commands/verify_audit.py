@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
 from ai.services import audit
 
@@ -22,7 +23,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, head: str | None, **options: Any) -> None:
         """Check, and say what was found."""
-        audit.seal()
+        audit.seal(at=timezone.now())
         verdict = audit.verify()
         if head and not audit.is_sealed_by(head):
             verdict.faults.append("No seal has the digest that was kept: the end of the log is missing, or was changed.")

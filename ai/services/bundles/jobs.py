@@ -19,6 +19,7 @@ from ai.services import actors, audit, permissions, working
 from ai.services.bundles import reading, writing
 from ai.services.exports import jobs as exports
 from ai.services.exports.writing import digest
+from ai.services.storing import stored
 from ai.services.working import Clock, Pulse
 
 EXPORT, IMPORT = "bundle", "bundle_import"
@@ -152,27 +153,19 @@ def _make(job: Job, now: Clock) -> None:
     with tenancy.scope(job.tenant_id or ""), TemporaryFile() as file:
         manifest = writing.write(tenant_id=UUID(str(job.tenant_id)), out=file, beat=beat)
         size, sha256 = digest(file, beat=beat)
-        path = f"{exports.folder(job.pk)}/{job.data['name']}"
-        default_storage.delete(path)
-        path = default_storage.save(path, File(file))
-    until = now() + timedelta(hours=conf.current().export_keep_hours)
-    about = {
-        "schema_version": manifest["schema_version"],
-        "format": "bundle",
-        "selection": {"words": f"everything of {manifest['tenant']['name']}"},
-        "counts": {"rows": _rows(manifest), "written": _rows(manifest), "gone": 0},
-        "file": {"name": job.data["name"], "bytes": size, "sha256": sha256},
-        "missing_files": manifest["missing_files"],
-    }
-    _end(
-        job,
-        now(),
-        action="bundle.made",
-        tenant_id=job.tenant_id,
-        path=path,
-        manifest=about,
-        expires_at=until.isoformat(),
-    )
+        about = {
+            "schema_version": manifest["schema_version"],
+            "format": "bundle",
+            "selection": {"words": f"everything of {manifest['tenant']['name']}"},
+            "counts": {"rows": _rows(manifest), "written": _rows(manifest), "gone": 0},
+            "file": {"name": job.data["name"], "bytes": size, "sha256": sha256},
+            "missing_files": manifest["missing_files"],
+        }
+        with stored(exports.folder(job.pk), job.data["name"], file, beat=beat) as path:
+            at = now()
+            until = (at + timedelta(hours=conf.current().export_keep_hours)).isoformat()
+            made = {"path": path, "manifest": about, "expires_at": until}
+            _end(job, at, action="bundle.made", tenant_id=job.tenant_id, **made)
 
 
 def _take_in(job: Job, now: Clock) -> None:
@@ -189,7 +182,7 @@ def _end(job: Job, at: datetime, *, action: str, tenant_id: UUID | None, **data:
     with transaction.atomic():
         if not Job.objects.advance(job, done=1, at=at, data={**job.data, **data}):
             raise LeaseLost
-        Job.objects.end(job.pk, status=JobStatus.COMPLETED, at=at)
+        Job.objects.finish(job, status=JobStatus.COMPLETED, at=at)
         AuditEntry.objects.record(
             action,
             actor_id=by["id"],

@@ -13,12 +13,11 @@ from tempfile import TemporaryFile
 from typing import IO, Any
 from uuid import UUID
 
-from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import transaction
 
 from ai import conf, dispatch, tenancy
-from ai.exceptions import InvalidInput, LeaseLost, NotFound
+from ai.exceptions import Forbidden, InvalidInput, LeaseLost, NotFound
 from ai.models import AuditEntry, Job, JobItem
 from ai.models.jobs import JobStatus
 from ai.services import actors, audit, permissions, working
@@ -26,6 +25,7 @@ from ai.services.exports import formats, manifests, writing
 from ai.services.exports.formats import Format
 from ai.services.exports.rows import Written
 from ai.services.selections import Selection
+from ai.services.storing import stored
 from ai.services.working import Clock, Pulse
 
 KIND = "export"
@@ -55,8 +55,8 @@ def request(*, selection: Selection, format_name: str, by: Any, at: datetime) ->
 
     Raises:
         Forbidden.
-        InvalidInput: there is no such format, or the rows are of several tenants and `by` does not see all tenants: such a
-            job belongs to none of them.
+        InvalidInput: there is no such format, or `by` does not see all tenants and the rows are of several, or of none since
+            there are no rows: such a job belongs to no tenant.
     """
     permissions.require(by, permission(selection))
     format_ = formats.named(format_name, selection.noun)
@@ -75,6 +75,7 @@ def request(*, selection: Selection, format_name: str, by: Any, at: datetime) ->
         "format": format_.name,
         "name": writing.name_of(kept, format_, at=at),
         "needs": [permission(kept)],
+        "sees_all": tenancy.current().tenants is None,
         "by": {"id": actors.id_of(by), "name": actors.name_of(by)},
     }
     job.save(force_insert=True)
@@ -89,7 +90,9 @@ def _tenant_of(selection: Selection) -> UUID | None:
     if scope is not None and len(scope) == 1:
         return next(iter(scope))
     found = list(selection.queryset().order_by().values_list("tenant_id", flat=True).distinct()[:2])
-    if len(found) > 1 and scope is not None:
+    if scope is not None and not found:
+        raise InvalidInput("There are no rows to export.")
+    if scope is not None and len(found) > 1:
         raise InvalidInput("These rows are of several tenants: choose one of them in the list's filter first.")
     return found[0] if len(found) == 1 else None
 
@@ -104,8 +107,16 @@ def carry_on(*, job_id: UUID, worker: str, now: Clock) -> None:
 
 
 def _scope(job: Job) -> AbstractContextManager[Any]:
-    """What the export sees: its tenant, or all of them as its caller does."""
-    return tenancy.scope(job.tenant_id) if job.tenant_id else nullcontext()
+    """What the export sees: its tenant; without one all tenants, as the caller does.
+
+    Raises:
+        Forbidden: whoever asked for an export without a tenant did not see all of them.
+    """
+    if job.tenant_id:
+        return tenancy.scope(job.tenant_id)
+    if not job.data.get("sees_all"):
+        raise Forbidden("Only those who see all tenants can export rows of several.")
+    return nullcontext()
 
 
 class _Work:
@@ -120,7 +131,7 @@ class _Work:
 
     def run(self) -> None:
         """Keys, parts, file."""
-        if not default_storage.exists(self._path("keys")) or "keys" not in self.job.data:
+        if not self._has_keys():
             self._keep_keys()
         count = self.job.data["keys"]
         parts = -(-count // self.size) or 1
@@ -128,8 +139,12 @@ class _Work:
             self._write_part(number)
         self._finish()
 
-    def _path(self, name: str) -> str:
-        return f"{folder(self.job.pk)}/{name}"
+    def _stored(self, name: str, file: IO[bytes]) -> AbstractContextManager[str]:
+        return stored(folder(self.job.pk), name, file, beat=self._beat)
+
+    def _has_keys(self) -> bool:
+        path = self.job.data.get("keys_path")
+        return bool(path and default_storage.exists(path))
 
     def _keep_keys(self) -> None:
         """Keep the keys of all that is selected, so that nothing comes in later and no part starts from the beginning."""
@@ -144,28 +159,26 @@ class _Work:
                     break
                 after = keys[-1]
                 self._beat()
-            self._store("keys", file)
-        self.job.data, at = {**self.job.data, "keys": count}, self.now()
-        with transaction.atomic():
-            mine = Job.objects.advance(self.job, at=at, data=self.job.data)
-            if not (mine and Job.objects.measure(self.job, total=count, at=at)):
-                raise LeaseLost
+            with self._stored("keys", file) as path, transaction.atomic():
+                data, at = {**self.job.data, "keys": count, "keys_path": path}, self.now()
+                mine = Job.objects.advance(self.job, at=at, data=data)
+                if not (mine and Job.objects.measure(self.job, total=count, at=at)):
+                    raise LeaseLost
+        self.job.data = data
 
     def _write_part(self, number: int) -> None:
         with TemporaryFile() as file:
             written = self.format.write(self.selection.noun, self._rows(number), file, is_first=number == 0)
-            path = self._store(f"part-{number:05}", file)
-        at = self.now()
-        data = {"path": path, "rows": written.rows, "lines": written.lines}
-        item = JobItem(job_id=self.job.pk, tenant_id=self.job.tenant_id, position=number, status="done", data=data)
-        with transaction.atomic():
-            if not Job.objects.advance(self.job, done=written.rows, at=at):
-                raise LeaseLost
-            JobItem.objects.add([item])
+            with self._stored(f"part-{number:05}", file) as path, transaction.atomic():
+                if not Job.objects.advance(self.job, done=written.rows, at=self.now()):
+                    raise LeaseLost
+                data = {"path": path, "rows": written.rows, "lines": written.lines}
+                made = {"tenant_id": self.job.tenant_id, "position": number, "status": "done", "data": data}
+                JobItem.objects.add([JobItem(job_id=self.job.pk, **made)])
 
     def _rows(self, number: int) -> Iterator[Any]:
         """The part's rows, some hundred at a time; those that were deleted meanwhile are not there."""
-        with default_storage.open(self._path("keys"), "rb") as file:
+        with default_storage.open(self.job.data["keys_path"], "rb") as file:
             file.seek(number * self.size * KEY_BYTES)
             left = self.size * KEY_BYTES
             while left and (block := file.read(min(left, KEYS_IN_QUERY * KEY_BYTES))):
@@ -181,7 +194,12 @@ class _Work:
         with TemporaryFile() as file:
             self.format.assemble(self._parts(items), file)
             size, sha256 = writing.digest(file, beat=self._beat)
-            path = self._store(self.job.data["name"], file)
+            with self._stored(self.job.data["name"], file) as path:
+                self._publish(path, items, size=size, sha256=sha256)
+        _delete(folder(self.job.pk), but=path)
+
+    def _publish(self, path: str, items: Iterable[JobItem], *, size: int, sha256: str) -> None:
+        """End the job with its file."""
         at = self.now()
         written = Written(*(sum(item.data[name] for item in items) for name in ("rows", "lines")))
         manifest = manifests.of(
@@ -199,24 +217,14 @@ class _Work:
         with transaction.atomic():
             if not Job.objects.advance(self.job, at=at, data=data):
                 raise LeaseLost
-            Job.objects.end(self.job.pk, status=JobStatus.COMPLETED, at=at)
+            Job.objects.finish(self.job, status=JobStatus.COMPLETED, at=at)
             self._audit(manifest, at=at)
-        for name in ["keys", *(f"part-{item.position:05}" for item in items)]:
-            default_storage.delete(self._path(name))
 
     def _parts(self, items: Iterable[JobItem]) -> Iterator[IO[bytes]]:
         for item in items:
             self._beat()
             with default_storage.open(item.data["path"], "rb") as part:
                 yield part
-
-    def _store(self, name: str, file: IO[bytes]) -> str:
-        """Put a file into the job's folder, over what a worker that died may have left there; its path."""
-        path = self._path(name)
-        file.seek(0)
-        default_storage.delete(path)
-        stored: str = default_storage.save(path, File(file))
-        return stored
 
     def _audit(self, manifest: dict[str, Any], *, at: datetime) -> None:
         by = self.job.data["by"]
@@ -272,12 +280,14 @@ def expire(*, at: datetime) -> int:
     return gone
 
 
-def _delete(path: str) -> None:
-    """Delete a folder of the storage with the files in it."""
+def _delete(path: str, *, but: str = "") -> None:
+    """Delete a folder of the storage with the files in it; with `but`, all of its other files."""
     try:
         _, names = default_storage.listdir(path)
     except FileNotFoundError:
         return
     for name in names:
-        default_storage.delete(f"{path}/{name}")
-    default_storage.delete(path)
+        if f"{path}/{name}" != but:
+            default_storage.delete(f"{path}/{name}")
+    if not but:
+        default_storage.delete(path)

@@ -47,8 +47,9 @@ class Content(Func):
     arity = 1
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """SQLite's way."""
-        return self.as_sql(compiler, connection, template="JSON_EXTRACT(%(expressions)s, '$.content')", **context)
+        """SQLite's way: as bytes, since a lone surrogate that is escaped in JSON is no text that could be read."""
+        template = "CAST(JSON_EXTRACT(%(expressions)s, '$.content') AS BLOB)"
+        return self.as_sql(compiler, connection, template=template, **context)
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
         """PostgreSQL's way."""
@@ -136,6 +137,10 @@ def _nullable_text(value: str | None) -> str:
     return GUARD + value if not value or value[0] in GUARDED else value
 
 
+def _content(value: bytes | None) -> str:
+    return "" if value is None else _nullable_text(value.decode("utf-8", "replace"))
+
+
 def _json_cell(value: str | None) -> str:
     """JSON as the database has it; letters that are escaped there become readable."""
     if value is None:
@@ -178,6 +183,8 @@ def _converters(table: Table, vendor: str) -> list[Callable[[Any], str] | None]:
 
 def _converter(column: Column, vendor: str) -> Callable[[Any], str] | None:
     name = column.kind.name
+    if column is CONTENT and vendor == "sqlite":
+        return _content
     if name == "text":
         return _nullable_text if column.is_null else _text
     if name == "whole number":

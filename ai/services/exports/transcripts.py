@@ -14,6 +14,7 @@ from ai.services.exports.conversations import Said
 from ai.services.exports.rows import Written
 from ai.services.tables import dumps
 from ai.stores.content import text_of, tool_calls_of
+from ai.stores.serialization import clean_text
 
 ROLES = {"user": "User", "assistant": "Assistant", "tool": "Result", "system": "System", "developer": "Developer"}
 NAME_CHARACTERS = 60
@@ -47,7 +48,7 @@ def text(thread: ChatThread, said: Iterable[Said]) -> str:
     facts += [f"tags {', '.join(_line(str(tag)) for tag in thread.tags)}"] if thread.tags else []
     turns = [f"# {_line(thread.name or 'Untitled')}", " · ".join(facts)]
     turns += [_turn(each) for each in said]
-    return "\n\n".join(turns) + "\n"
+    return clean_text("\n\n".join(turns) + "\n")
 
 
 def _turn(said: Said) -> str:

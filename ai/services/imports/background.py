@@ -6,31 +6,27 @@ written, and counts on from there.
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
-from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 
 from ai import conf, dispatch, tenancy
-from ai.exceptions import AIError, LeaseLost, NotFound
+from ai.exceptions import LeaseLost, NotFound
 from ai.models import Job, JobItem
+from ai.models.bulk import few_checkpoints
 from ai.models.jobs import JobStatus
-from ai.services import actors, audit, permissions
+from ai.services import actors, audit, permissions, working
 from ai.services.imports import formats, loading, uploads
 from ai.services.imports.drafts import Draft, Refusal
 from ai.services.imports.keys import Keys
 from ai.services.imports.reports import Outcome, Report, table
 from ai.services.imports.uploads import KIND, Upload
-
-log = logging.getLogger(__name__)
-
-Clock = Callable[[], datetime]
+from ai.services.working import Clock
 
 #: Progress is in per cent of the file's bytes.
 WHOLE = 100
@@ -100,19 +96,13 @@ def carry_on(*, job_id: UUID, worker: str, now: Clock) -> None:
     job = Job.objects.take(job_id, worker=worker, at=now())
     if job is None:
         return
-    try:
-        with tenancy.scope(UUID(str(job.tenant_id))), uploads.local(job.data["path"]) as path:
-            _Work(job, path, now).run()
-    except LeaseLost:
-        return
-    except (OperationalError, InterfaceError):
-        raise  # the database is away: the next worker goes on
-    except Exception as error:
-        log.exception("The import %s failed.", job_id)
-        words = f"It failed: {type(error).__name__}. See the worker's log."
-        words = error.message if isinstance(error, AIError) else words
-        Job.objects.end(job_id, status=JobStatus.FAILED, at=now(), error=words)
-        uploads.delete(job.data["path"])
+    upload = job.data["path"]
+    with (
+        working.on(job, now=now, afterwards=lambda: uploads.delete(upload)),
+        tenancy.scope(UUID(str(job.tenant_id))),
+        uploads.local(upload) as path,
+    ):
+        _Work(job, path, now).run()
 
 
 def cancelled(*, job: Job, by: Any, at: datetime) -> None:
@@ -150,7 +140,7 @@ class _Work:
 
     def run(self) -> None:
         """Read and write to the end, from what is written on."""
-        with closing(self.dump.drafts(self.report)) as drafts:
+        with closing(self.dump.drafts(self.report)) as drafts, few_checkpoints():
             for batch in loading.batches(drafts):
                 before, self.read = self.read, self.read + len(batch)
                 if fresh := batch[max(self.written - before, 0) :]:
@@ -203,11 +193,12 @@ class _Work:
     def _save(self, done: int) -> None:
         """Note how far it is, and the problems, in the transaction that wrote the rest."""
         listed = self.waiting[: max(MOST_LISTED - self.listed, 0)]
-        JobItem.objects.add(self._item(self.listed + place, refusal) for place, refusal in enumerate(listed))
+        items = [self._item(self.listed + place, refusal) for place, refusal in enumerate(listed)]
         self.listed, self.waiting = self.listed + len(listed), []
         counts = {name: dict(found) for name, found in self.counts.items()}
         state = {"drafts": self.read, "refusals": self.refusals, "listed": self.listed, **counts}
         self._advance(self.now(), done=done, state=state)
+        JobItem.objects.add(items)  # only now: the positions are another worker's where the job is
 
     def _item(self, position: int, refusal: Refusal) -> JobItem:
         return JobItem(
@@ -224,6 +215,6 @@ class _Work:
         at, asked = self.now(), self.job.data["by"]
         with transaction.atomic():
             self._save(WHOLE)
-            Job.objects.end(self.job.pk, status=JobStatus.COMPLETED, at=at)
+            Job.objects.finish(self.job, status=JobStatus.COMPLETED, at=at)
             by = actors.Actor(asked["id"], asked["name"])
             _record(self.job, by=by, at=at, counts=table(self.counts))

@@ -101,11 +101,11 @@ def _thread(document: Document, seen: Occurrences, *, at: datetime) -> ThreadDra
     if not isinstance(value, dict):
         raise Unusable("It is no JSON object.")
     fields.require_shallow(value)
-    own = fields.reference(value, "id") or fields.reference(value, "thread_id")
+    own = identities.given(value.get("id")) or identities.given(value.get("thread_id"))
     if not isinstance(value.get("messages"), list):
         raise Unusable("Its “messages” is no list.")
     value = to_serializable(value)
-    thread_id = own or _derived(value["messages"], seen)
+    thread_id = own[0] if own else _derived(value["messages"], seen)
     begun = fields.first_time(value, _TIMES)
     said = messages(value["messages"], thread_id=thread_id, place=document.place, at=begun or at)
     return ThreadDraft(
@@ -115,7 +115,7 @@ def _thread(document: Document, seen: Occurrences, *, at: datetime) -> ThreadDra
         last_at=fields.first_time(value, _LAST_TIMES),
         title=next((found for name in _TITLES if (found := fields.text(value, name))), ""),
         data={"metadata": fields.metadata(value)},
-        external_id=own,
+        external_id=own[1] if own else None,
         user_id=fields.text(value, "user_id", most=255) or None,
         tags=fields.texts(value, "tags") or None,
         model=fields.text(value, "model")[:255],
@@ -139,17 +139,17 @@ class _Line:
     def message(self, item: Any, *, at: datetime) -> MessageDraft:
         """The next message."""
         message = normal(item)
-        own = fields.identity(message) if message.get("id") else None
-        if own in self._ids:
-            raise Unusable(f"Another message of the thread has its id, {own}.")
+        own = identities.given(message.get("id"))
+        if own and own[0] in self._ids:
+            raise Unusable(f"Another message of the thread has its id, {own[1]}.")
         if own:
-            self._ids.add(own)
+            self._ids.add(own[0])
         return MessageDraft(
-            id=f"{self._thread_id}/{own or self._names.of(message)}",
+            id=f"{self._thread_id}/{own[0] if own else self._names.of(message)}",
             place=self._place,
             at=fields.first_time(message, _TIMES) or at,
             message=message,
-            external_id=own,
+            external_id=own[1] if own else None,
         )
 
 

@@ -31,6 +31,11 @@ def identity(value: Json, name: str = "id") -> str:
     return found
 
 
+def is_identity(found: str) -> bool:
+    """Whether a text is an id as it stands."""
+    return _ID.fullmatch(found) is not None
+
+
 def as_identity(found: str) -> str:
     """The text as an id.
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from ai.models.feedback import THUMBS, Rating
-from ai.services.imports import fields, foreign, traces
+from ai.services.imports import fields, foreign, identities, traces
 from ai.services.imports.drafts import Draft, Json, Unusable
 from ai.services.imports.reports import Report
 from ai.services.imports.stages import Staged
@@ -101,9 +101,11 @@ def _gather(trace_id: str, staged: Sequence[Staged]) -> Turn | None:
     ends = [end for item in observed if (end := fields.time(item, "end_time"))]
     both = {**root, **{name: found for name, found in trace.items() if found is not None}}
     given, answered = _said(trace, last, root)
+    session = identities.given(both.get("session_id"))
     return Turn(
         id=trace_id,
-        thread_id=fields.reference(both, "session_id") or trace_id,
+        thread_id=session[0] if session else trace_id,
+        session=session[1] if session else "",
         at=at.isoformat(),
         ended_at=max([at, *ends]).isoformat(),
         given=given,

@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ai.services.imports import fields, foreign, traces
+from ai.services.imports import fields, foreign, identities, traces
 from ai.services.imports.drafts import Draft, Json, Unusable
-from ai.services.imports.identities import digest
 from ai.services.imports.reports import Report
 from ai.services.imports.stages import Staged
 from ai.services.imports.traces import Turn
@@ -34,7 +33,7 @@ def _sort(value: Any) -> Iterator[tuple[str, str, str, Json]]:
     found = False
     for item in _objects(value) if isinstance(value, dict) else ():
         found = True
-        key = fields.identity(item) if item.get("id") else f"example-{digest(item)}"
+        key = fields.identity(item) if item.get("id") else f"example-{identities.digest(item)}"
         yield "run", key, fields.reference(item, "trace_id") or key, item
     if not found:
         raise Unusable("It is no run and no example.")
@@ -66,12 +65,13 @@ def _gather(trace_id: str, staged: Sequence[Staged]) -> Turn | None:
         raise Unusable("It has no “start_time”.")
     ends = [end for run in runs if (end := fields.time(run, "end_time"))]
     metadata = {**_metadata(last), **_metadata(root)}
-    named = next((str(found) for name in _THREADS if (found := metadata.get(name))), "")
+    named = identities.given(next((found for name in _THREADS if (found := metadata.get(name))), None))
     given, answered = _said(root, last)
     error = root.get("error") or ""
     return Turn(
         id=trace_id,
-        thread_id=fields.as_identity(named) if named else trace_id,
+        thread_id=named[0] if named else trace_id,
+        session=named[1] if named else "",
         at=at.isoformat(),
         ended_at=max([at, *ends]).isoformat(),
         given=given,
@@ -99,7 +99,7 @@ def _said(root: Json, last: Json) -> tuple[list[Json], list[Json]]:
 def _after(given: list[Json], answered: list[Json]) -> list[Json]:
     """The answers without the history that some applications return with them."""
     same = 0
-    while same < min(len(given), len(answered)) and digest(given[same]) == digest(answered[same]):
+    while same < min(len(given), len(answered)) and identities.digest(given[same]) == identities.digest(answered[same]):
         same += 1
     return answered[same:] or answered[-1:]
 

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db import DatabaseError, transaction
 
 from ai import tenancy
 from ai.exceptions import NotFound
 from ai.models import Assistant, ForeignId, Tenant
+from ai.models.bulk import few_checkpoints
+from ai.models.failures import is_away
 from ai.services import audit, permissions
 from ai.services.imports import feedback, formats, sources, threads
 from ai.services.imports.drafts import AssistantDraft, Draft, FeedbackDraft, Part, Refusal, ThreadDraft
@@ -32,9 +34,6 @@ log = logging.getLogger(__name__)
 
 #: So many rows are written in one transaction, where threads are smaller: others wait while it lasts.
 BATCH = 2000
-
-#: The database is away, which says nothing about what was to be written.
-_AWAY = (OperationalError, InterfaceError)
 
 
 @dataclass(slots=True)
@@ -93,7 +92,7 @@ def load(
     dump = Dump.at(path, format_)
     told = report or Report()
     told.at = at
-    with tenancy.scope(tenant_id):
+    with tenancy.scope(tenant_id), few_checkpoints():
         writer = Writer(Keys(tenant_id), source=dump.format.name, at=at, dry_run=dry_run)
         try:
             for batch in batches(dump.drafts(told)):
@@ -133,8 +132,8 @@ def once(drafts: Iterable[Draft], report: Report) -> Generator[Draft, None, None
 
 
 def _fingerprint(draft: ThreadDraft) -> str:
-    """A text that is the same for threads that say the same. What has no id of its own has one made of what it says."""
-    return digest([message.id if message.is_unnamed else [message.id, message.message] for message in draft.messages])
+    """A text that is the same for threads that say the same. What nobody else has an id for has one made of what it says."""
+    return digest([[m.id, m.message] if m.external_id else m.id for m in draft.messages])
 
 
 def batches(drafts: Iterable[Draft]) -> Iterator[list[Draft]]:
@@ -173,18 +172,18 @@ class Writer:
         """Write drafts in one transaction, or where the database does not take that, each in its own."""
         try:
             return self._write(drafts)
-        except _AWAY:
-            raise
-        except DatabaseError:
+        except DatabaseError as error:
+            if is_away(error):
+                raise
             # One of them, or something that somebody else wrote meanwhile and that can be seen now.
             return [self._alone(draft) for draft in drafts]
 
     def _alone(self, draft: Draft) -> Outcome:
         try:
             return self._write([draft])[0]
-        except _AWAY:
-            raise
         except DatabaseError as error:
+            if is_away(error):
+                raise
             log.exception("%s cannot be stored.", draft.id)
             return _refused(draft, f"The database does not take it: {str(error).splitlines()[0]}")
 

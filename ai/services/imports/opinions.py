@@ -7,7 +7,7 @@ from uuid import UUID
 
 from ai.models.feedback import THUMBS
 from ai.services import tables
-from ai.services.imports import fields
+from ai.services.imports import fields, identities
 from ai.services.imports.drafts import FeedbackDraft, Json, Unusable
 
 _TIMES = ("given_at", "created_at", "created", "timestamp")
@@ -26,9 +26,9 @@ def opinion(row: Json, place: str, key: str, *, at: datetime) -> FeedbackDraft:
         id=key,
         place=place,
         at=_time(row) or at,
-        thread_id=fields.identity(row, "thread_id"),
+        thread_id=identities.name_of(row.get("thread_id")),
         values={**_values(row), **own},
-        message_id=fields.reference(row, "message_id"),
+        message_id=identities.name_of(row.get("message_id")) or None,
         message_index=None if row.get("message_id") else _index(row),
         user_id=tables.unguard(str(row.get("user_id") or row.get("user") or key))[:255],
         key=UUID(key) if own else None,

@@ -11,7 +11,7 @@ from ai.services.imports.drafts import Refusal
 from ai.stores.serialization import clean_text
 
 #: What is counted, in the order of a report.
-KINDS = ("assistant", "thread", "message", "run", "step", "feedback", "file", "object")
+KINDS = ("assistant", "thread", "tag", "message", "run", "step", "feedback", "file", "object")
 
 #: The texts of a refusal: a dump may have put anything into them.
 _TEXTS = ("place", "reason", "id")

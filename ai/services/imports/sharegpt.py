@@ -53,8 +53,8 @@ def _thread(document: Document, seen: Occurrences, *, at: datetime) -> ThreadDra
     turns = next((value[name] for name in _NAMES if isinstance(value.get(name), list)), None)
     if turns is None:
         raise Unusable("It has no “conversations”.")
-    own = fields.identity(value) if value.get("id") else None
-    thread_id = f"sharegpt:{own}" if own else _derived(turns, seen)
+    own = identities.given(value.get("id"))
+    thread_id = f"sharegpt:{own[0][:200]}" if own else _derived(turns, seen)
     system = fields.text(value, "system")
     said = [{"role": "system", "content": system}] if system else []
     said += _said(turns)
@@ -65,7 +65,7 @@ def _thread(document: Document, seen: Occurrences, *, at: datetime) -> ThreadDra
         at=at,
         title=fields.text(value, "title"),
         data={"metadata": fields.metadata(value)},
-        external_id=own,
+        external_id=own[1] if own else None,
         model=fields.text(value, "model")[:255],
         messages=[
             MessageDraft(id=f"{thread_id}/{names.of(message)}", place=document.place, at=at, message=message)

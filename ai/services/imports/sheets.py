@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from ai.exceptions import InvalidInput
 from ai.services import tables
-from ai.services.imports import chats, fields
+from ai.services.imports import chats, fields, identities
 from ai.services.imports.cells import Row
 from ai.services.imports.drafts import Draft, Json, MessageDraft, Refusal, ThreadDraft, Unusable
 from ai.services.imports.identities import MessageNames
@@ -33,7 +34,8 @@ _KEPT = (
 )
 
 
-def kind_of(columns: Iterable[str]) -> str:
+@lru_cache(8)
+def kind_of(*columns: str) -> str:
     """What a file with these columns holds: “feedback”, “message”, “thread”, or nothing that is known."""
     names = set(columns)
     if names & {"rating", "score"} and names & {"message_id", "message_index"}:
@@ -45,7 +47,7 @@ def kind_of(columns: Iterable[str]) -> str:
 
 def recognises(value: Any) -> bool:
     """Whether it is a row of one of the three."""
-    return isinstance(value, Row) and kind_of(value) != ""
+    return isinstance(value, Row) and kind_of(*value) != ""
 
 
 def read(documents: Iterable[Document], report: Report) -> Iterator[Draft]:
@@ -53,7 +55,7 @@ def read(documents: Iterable[Document], report: Report) -> Iterator[Draft]:
     with Stage() as stage:
         for number, document in enumerate(documents):
             report.count()
-            kind = kind_of(document.value) if isinstance(document.value, Row) else ""
+            kind = kind_of(*document.value) if isinstance(document.value, Row) else ""
             try:
                 _put(stage, kind, document, number)
             except Unusable as error:
@@ -72,12 +74,15 @@ def _put(stage: Stage, kind: str, document: Document, number: int) -> None:
     if not kind:
         raise Unusable("Its columns are not those of threads, messages or feedback.")
     value = dict(document.value)
-    named = value.get("feedback_id") or value.get("id")
-    key = fields.as_identity(named) if named else f"row-{number}"
+    named = identities.name_of(value.get("feedback_id") or value.get("id") or value.get("message_id"))
     if kind == "feedback":
-        stage.put(Staged(kind, key, document.place, value))
+        named = identities.name_of(value.get("feedback_id") or value.get("id"))
+        stage.put(Staged(kind, named or f"row-{identities.digest(value)}", document.place, value))
     else:
-        thread_id = key if kind == "thread" else fields.identity(value, "thread_id")
+        thread_id = named if kind == "thread" else identities.name_of(value["thread_id"])
+        if not thread_id:
+            raise Unusable("It has no “thread_id”." if kind == "message" else "It has no “id”.")
+        key = thread_id if kind == "thread" else f"{thread_id}/{named or number}"
         stage.put(Staged(kind, key, document.place, value), thread=thread_id)
 
 
@@ -109,7 +114,7 @@ def _thread(thread_id: str, staged: Sequence[Staged], report: Report) -> ThreadD
         title=str(known.get("name") or ""),
         data=known.get("data") or {},
         is_implied=own is None,
-        external_id=known.get("external_id", None if own and _key(thread_id) else thread_id),
+        external_id=known.get("external_id", None if own and _key(thread_id) else _called(staged[0])),
         user_id=known.get("user_id"),
         tags=known.get("tags"),
         model=str(known.get("model") or ""),
@@ -161,26 +166,37 @@ def _message(thread_id: str, staged: Staged, names: MessageNames, *, at: datetim
     given |= {"created": cell} if (cell := _cell(row, _TIMES)) else {}
     known = tables.MESSAGES.values(given)
     message = chats.normal(known["message"] if known.get("message") is not None else _said(row))
-    fields.require_shallow(message)
+    if _may_be_deep(str(row.get("message"))):
+        fields.require_shallow(message)
     named = row.get("id") or row.get("message_id")
     key = _key(named) if named else None
-    name = named if named else names.of(message)
+    name = identities.name_of(named) if named else names.of(message)
     exact = {attribute: known[attribute] for attribute in ("run_id", "modified") if known.get(attribute) is not None}
     return MessageDraft(
-        id=name if key else f"{thread_id}/{fields.as_identity(name)}",
+        id=name if key else f"{thread_id}/{name}",
         key=key,
         place=staged.place,
         at=known.get("created") or at,
         message=message,
-        external_id=known.get("external_id", None if key or not named else name),
+        external_id=known.get("external_id", None if key or not named else str(named)[:255]),
         data=known.get("data"),
         sequence=known.get("sequence") if key else None,
         values=exact if key else {},
     )
 
 
+def _may_be_deep(text: str) -> bool:
+    """Whether JSON may be deeper than it may: it has a bracket for each level."""
+    return text.count("[") + text.count("{") > fields.MOST_LEVELS
+
+
 _OF_MESSAGES = ("sequence", "message", "metadata", "run_id", "external_id", "created", "modified")
 _NULL_OF_MESSAGES = frozenset(column.name for column in tables.MESSAGES.columns if column.is_null)
+
+
+def _called(staged: Staged) -> str:
+    """What the file calls the thread of a row."""
+    return str(staged.value["id" if staged.kind == "thread" else "thread_id"])[:255]
 
 
 def _said(row: Json) -> Json:

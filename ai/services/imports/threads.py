@@ -24,9 +24,10 @@ from ai.services.imports.places import Standing
 from ai.services.imports.reports import Outcome
 from ai.stores.content import text_of
 from ai.stores.serialization import clean_text
+from ai.stores.tags import fitting
 
 #: A title follows from the first words; the rule would look at all of them.
-TITLED_BY = 120
+TITLED_BY = 100
 
 
 def write(drafts: Sequence[ThreadDraft], *, keys: Keys, source: str, dry_run: bool = False) -> list[Outcome]:
@@ -70,11 +71,21 @@ class _Writer:
         self.key = keys.of(draft.id, known.threads.get(draft.id), own=draft.key)
         self.thread = here.get(self.key)
         self._count("thread", is_new=self.thread is None)
+        self.tags = self._tags() if self.thread is None else []
         self.runs = [run for run in draft.runs if self._is_new("run", run, known.runs.get(run.id), str(self.key))]
         self.steps = self._new_steps()
         self.messages = self._messages()
 
     # -- What is new
+
+    def _tags(self) -> list[str]:
+        """The tags that a thread can carry; the others are refused."""
+        given = self.draft.tags or []
+        kept = fitting(given)
+        if len(kept) < len(given):
+            reason = f"Only {len(kept)} of the thread's {len(given)} tags are kept: a thread cannot carry more, or they are too long."
+            self.outcome.refused.append(Refusal("tag", self.draft.place, reason, self.draft.id))
+        return kept
 
     def _count(self, kind: str, *, is_new: bool) -> None:
         (self.outcome.new if is_new else self.outcome.unchanged)[kind] += 1
@@ -249,7 +260,7 @@ class _Writer:
             "id": self.key,
             "tenant_id": self.keys.tenant_id,
             "name": self._title(opening),
-            "tags": self.draft.tags or titles.tags_for(opening, None),
+            "tags": self.tags or titles.tags_for(opening, None),
             "external_id": self.draft.external_id,
             "user_id": self.draft.user_id,
             "forked_from": self._forked_from(),

@@ -34,7 +34,10 @@ MOST_COST = Decimal(100_000)
 
 @dataclass(slots=True)
 class Turn:
-    """One call of an application: what it was given, what it answered, and what is known about it. Times are ISO texts."""
+    """One call of an application: what it was given, what it answered, and what is known about it. Times are ISO texts.
+
+    Turns with the same `thread_id` are one conversation, which is called `session` where they came from.
+    """
 
     id: str
     thread_id: str
@@ -51,6 +54,7 @@ class Turn:
     cost: str = ""
     error: str = ""
     scores: list[Json] = field(default_factory=list)
+    session: str = ""
 
 
 #: Finds the objects in a document: kind, id, the trace it belongs to, and the object.
@@ -115,7 +119,7 @@ class _Thread:
             at=datetime.fromisoformat(first.at),
             title=next((turn.title for turn, _ in self.turns if turn.title), ""),
             data={"metadata": fields.metadata({"metadata": first.metadata})},
-            external_id=self.id,
+            external_id=first.session or self.id,
             user_id=next((turn.user_id for turn, _ in self.turns if turn.user_id), None),
             tags=list(dict.fromkeys(tag for turn, _ in self.turns for tag in turn.tags)) or None,
             model=last.model[:255],

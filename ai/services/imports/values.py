@@ -20,6 +20,9 @@ from ai.stores.serialization import clean_text
 #: How much of a file is looked at, and read at a time.
 BUFFER = 64 * 1024
 
+#: So many blank lines one after the other are no end of anything.
+MOST_BLANK = 100_000
+
 DOCUMENTS = (".json",)
 LINES = (".jsonl", ".ndjson")
 TABLES = (".csv", ".tsv")
@@ -159,11 +162,17 @@ def _document(file: File) -> Iterator[Document]:
 
 
 def _lines(file: File) -> Iterator[Document]:
+    last = 0
     for number, line in enumerate(_read_lines(file.stream, file.most), start=1):
-        place = f"{file.name}, line {number}"
+        if line is not None and line.isspace():
+            if number - last > MOST_BLANK:
+                file.refuse_all(f"From line {last + 1} on it holds blank lines, more than {MOST_BLANK:,} of them.")
+                return
+            continue
+        last, place = number, f"{file.name}, line {number}"
         if line is None:
             file.refuse(Refusal("object", place, f"The line is longer than {file.most:,} bytes."))
-        elif line.strip():
+        else:
             try:
                 value = json.loads(line)
             except (ValueError, RecursionError) as error:

@@ -103,7 +103,7 @@ def fill(
         Conflict: the queue is closed.
     """
     permissions.require(by, "ai.change_reviewqueue")
-    queue = get(queue_id)
+    queue = ReviewQueue.objects.locked(get(queue_id).pk)
     if queue.state == QueueState.CLOSED:
         raise Conflict("The queue is closed; open it again first.")
     noun = NOUNS[ReviewUnit(queue.unit)]
@@ -112,8 +112,10 @@ def fill(
     rows = selection.frozen(at=at).queryset().filter(tenant_id=queue.tenant_id).order_by("pk")
     if queue.unit == ReviewUnit.REPLAY:
         rows = rows.filter(replay_of_thread__isnull=False)
-    size = MOST_ITEMS + 1 if sample is None else min(sample, MOST_ITEMS)
-    keys, population = sampling.random(rows.values_list("pk", flat=True).iterator(), size=size, seed=seed)
+    found = rows.values_list("pk", flat=True)
+    keys, population = list(found[: MOST_ITEMS + 1]), None
+    if sample is not None:
+        keys, population = sampling.random(found.iterator(), size=min(sample, MOST_ITEMS), seed=seed)
     if not keys:
         raise InvalidInput(f"There are no such {noun} in the queue's tenant.")
     if len(keys) > MOST_ITEMS:

@@ -194,6 +194,8 @@ def take_back(*, slot_id: UUID, by: Any, at: datetime) -> Task:
     item = ReviewItem.objects.locked(slot.item_id)
     if item.state == ItemState.DECIDED:
         raise Conflict("Somebody has decided this item since; ask them to withdraw that first.")
+    if item.state == ItemState.DISPUTED and by.has_perm("ai.adjudicate_reviewqueue"):
+        raise Conflict("You can see how others answered this item: decide it instead of answering it anew.")
     until = at + timedelta(minutes=queue.reservation_minutes)
     if not ReviewSlot.objects.reopen(slot, actors.id_of(by), submitted_at=slot.submitted_at, until=until, at=at):
         raise Conflict("This answer was changed meanwhile; reload and look again.")
@@ -212,7 +214,9 @@ def last_answered(*, queue_id: UUID, by: Any) -> ReviewSlot | None:
 
 
 def answers_for(*, item_id: UUID, by: Any) -> list[ReviewSlot]:
-    """The answers to an item that `by` may see: none of others' while they may still review it themselves.
+    """The answers to an item that `by` may see. What would tell them how to answer, or to answer anew, is not among them.
+
+    Who has answered sees all when these agree, or somebody has decided; whoever decides, when all are there.
 
     Raises:
         NotFound: there is no such item.
@@ -221,7 +225,8 @@ def answers_for(*, item_id: UUID, by: Any) -> list[ReviewSlot]:
     if item is None:
         raise NotFound("There is no such item.")
     answered = list(ReviewSlot.objects.answered(item_id))
-    if any(slot.reviewer == actors.id_of(by) for slot in answered):
+    mine = [slot for slot in answered if slot.reviewer == actors.id_of(by)]
+    if mine and item.state in (ItemState.AGREED, ItemState.DECIDED):
         return answered
     may_still_review = item.state == ItemState.OPEN and by.has_perm("ai.review_reviewqueue")
-    return answered if by.has_perm("ai.adjudicate_reviewqueue") and not may_still_review else []
+    return answered if by.has_perm("ai.adjudicate_reviewqueue") and not may_still_review else mine

@@ -289,6 +289,23 @@ class TestMarkdown:
         assert text.index("# One") < text.index("\n---\n") < text.index("# Two")
 
 
+@pytest.mark.sqlite
+class TestWhatNobodyCleaned:
+    def test_comes_out_in_every_format(self, tenant: Tenant) -> None:
+        thread = factories.thread(tenant, {"role": "user", "content": "x"})
+        said = {"role": "user", "content": "half \ud83d of it", "note": "\ud800"}
+        Message.objects.filter(thread_id=str(thread.pk)).update(message=said)
+
+        (row,) = table(exported("messages", "csv"))
+        (line,) = lines(exported())
+
+        assert json.loads(row["message"]) == said
+        assert row["content"].startswith("half ")
+        assert line["messages"][0]["note"] == "\ud800"
+        assert "half \ufffd of it" in exported(format_name="transcript").decode()
+        assert len(ZipFile(io.BytesIO(exported(format_name="markdown"))).namelist()) == 1
+
+
 class TestFormats:
     def test_of_conversations_are_for_threads_alone(self) -> None:
         assert [found.name for found in formats.of("runs")] == ["csv", "jsonl", "jsonl.gz"]

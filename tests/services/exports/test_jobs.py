@@ -87,6 +87,14 @@ class TestRequest:
         with tenancy.everything(reason="a test"):
             assert ask("threads").tenant_id is None
 
+    def test_refuses_to_export_nothing_of_several_tenants(self, tenant: Tenant) -> None:
+        """Whatever rows there will be when a worker looks, none is of a tenant that `by` does not see."""
+        other, third = Tenant.objects.create(name="Other"), Tenant.objects.create(name="Third")
+        factories.thread(third)
+
+        with tenancy.scope(tenant.pk, other.pk), pytest.raises(InvalidInput, match="no rows"):
+            ask("threads")
+
     def test_is_audited_with_the_filter(self, tenant: Tenant) -> None:
         ask("threads", tag="billing")
 
@@ -114,7 +122,7 @@ class TestCarryOn:
         assert job.status == JobStatus.COMPLETED
         assert (job.done, job.total) == ((20, 20) if noun == "messages" else (10, 10))
         assert unpacked(content(job), format_name) == unpacked(at_once(noun, format_name), format_name)
-        assert left_in_storage(job) == [job.data["name"]]
+        assert [f"{exports.folder(job.pk)}/{name}" for name in left_in_storage(job)] == [job.data["path"]]
 
     def test_says_what_is_in_the_file(self, tenant: Tenant) -> None:
         factories.thread(tenant, *factories.talk(2), tags=["billing"])
@@ -162,7 +170,7 @@ class TestCarryOn:
         late = factories.thread(tenant, name="Late")
         ChatThread.objects.filter(pk=late.pk).update(created=timezone.now() + timedelta(seconds=1))
         with pytest.raises(Dead):
-            work(job, now=Dies(after=3))
+            work(job, now=Dies(after=5))
         ChatThread.objects.delete_threads([gone.pk])
         Job.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
 
@@ -212,6 +220,18 @@ class TestCarryOn:
 
         assert b"Ours" in found
         assert b"Theirs" not in found
+
+    def test_without_a_tenant_sees_all_only_where_its_asker_did(self, tenant: Tenant) -> None:
+        for each in (tenant, Tenant.objects.create(name="Other")):
+            factories.thread(each)
+        with tenancy.everything(reason="a test"):
+            seeing, blind = (ask("threads", "jsonl") for _ in range(2))
+            Job.objects.filter(pk=blind.pk).update(data={**blind.data, "sees_all": False})
+
+            lines = content(work(seeing)).splitlines()
+
+            assert len(lines) == 2
+            assert work(blind).status == JobStatus.FAILED
 
 
 class TestOpenFile:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -17,7 +18,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from ai.exceptions import Forbidden, InvalidInput, NotFound
 from ai.models import AuditEntry, ChatThread, Job, JobItem, Message, Tenant
 from ai.services import actors, jobs
-from ai.services.imports import background, uploads
+from ai.services.imports import background, loading, uploads
 from ai.services.imports.uploads import Upload
 from tests import factories
 
@@ -146,6 +147,30 @@ class TestWork:
 
         assert job.status == "running"
         assert not Message.objects.exists()
+
+    def test_of_a_worker_that_stood_still_lets_the_next_one_go_on(
+        self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(loading, "BATCH", 600)
+        job, real, turns = begin(tenant, file()), loading.batches, count()
+
+        def batches(drafts: Any) -> Iterator[Any]:
+            turn = next(turns)
+            for number, batch in enumerate(real(drafts)):
+                if turn == 0 and number == 0:
+                    with suppress(Killed):
+                        jobs.carry_on(job_id=job.pk, worker="the next", now=later)
+                if turn == 1 and number == 4:
+                    raise Killed  # it is in the middle of it
+                yield batch
+
+        monkeypatch.setattr(loading, "batches", batches)
+
+        carry_on(job, lambda: AT)
+
+        assert (job.status, job.leased_by) == ("running", "the next")
+        assert default_storage.exists(job.data["path"])
+        assert JobItem.objects.filter(job_id=job.pk).exists()
 
 
 class TestCancel:

@@ -89,6 +89,21 @@ class TestThreads:
         assert (entry.data["format"], entry.data["file"]) == ("chat", "dump1.jsonl")
         assert entry.data["counts"]["message"] == {"new": 5, "unchanged": 0, "refused": 0}
 
+    @pytest.mark.parametrize("own", [17, "a b/c?", "ünï", "x" * 300, "a\x00"])
+    def test_may_have_ids_of_any_kind(self, load: Import, own: Any) -> None:
+        load({"id": own, "messages": [{"id": own, "role": "user", "content": "Hi"}]})
+
+        again = load({"id": own, "messages": [{"id": own, "role": "user", "content": "Hi"}]})
+
+        kept = str(own).replace("\x00", "\ufffd")[:255]
+        assert (ChatThread.objects.get().external_id, Message.objects.get().external_id) == (kept, kept)
+        assert (again["thread"]["new"], again["message"]["new"]) == (0, 0)
+
+    def test_with_an_id_that_is_none_are_refused(self, load: Import) -> None:
+        load({"id": ["a"], "messages": []}, THREAD)
+
+        assert load.reasons() == [": Its “id” is no id: ['a']."]
+
 
 class TestMessages:
     def test_keep_their_ids(self, load: Import) -> None:

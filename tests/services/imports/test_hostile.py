@@ -8,7 +8,7 @@ import pytest
 
 from ai.exceptions import Forbidden, InvalidInput, NotFound
 from ai.models import ChatThread, Message, Run, RunStep, Tenant
-from ai.services.imports import loading
+from ai.services.imports import loading, threads
 from tests import factories
 from tests.services.imports import dumps
 from tests.services.imports.conftest import Import
@@ -167,6 +167,31 @@ def test_a_thread_that_the_database_does_not_take_is_refused_whole(load: Import)
     assert counts["thread"] == {"new": 1, "unchanged": 0, "refused": 1}
     assert load.refused[0].reason.startswith("The database does not take it: ")
     assert Message.objects.count() == 2
+
+
+SAID = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi"}]
+
+
+def test_more_tags_than_a_thread_can_carry_are_left_out_and_told(load: Import) -> None:
+    many = [f"{number:032x}" for number in range(300)]
+
+    counts = load(*({"id": name, "messages": SAID, "tags": many} for name in ("one", "two")), format_="chat")
+
+    assert (counts["thread"]["new"], counts["tag"]["refused"]) == (2, 2)
+    assert load.reasons()[0].startswith("one: Only 44 of the thread's 300 tags are kept")
+    assert ChatThread.objects.get(external_id="one").tags == many[:44]
+
+
+@pytest.mark.postgres
+def test_a_thread_that_is_too_big_for_an_index_is_refused_alone(load: Import, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "fitting", list)
+    big = [f"{number * 7919:032x}" for number in range(3000)]
+    names = {"one": [], "big": big, "two": []}
+
+    counts = load(*({"id": name, "messages": SAID, "tags": tags} for name, tags in names.items()), format_="chat")
+
+    assert counts["thread"] == {"new": 2, "unchanged": 0, "refused": 1}
+    assert "index row" in load.reasons()[0]
 
 
 class TestWho:

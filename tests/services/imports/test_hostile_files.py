@@ -148,6 +148,17 @@ class TestPacked:
         assert "It unpacks to more than 200 times its size" in load.refused[-1].reason
         assert "good" in {row.external_id for row in ChatThread.objects.all()}
 
+    def test_blank_lines_without_end_are_left(self, load: Import, tmp_path: Path) -> None:
+        path = tmp_path / "blank.jsonl.gz"
+        path.write_bytes(
+            gzip.compress(json.dumps(GOOD).encode() + b"\n" * 200_000 + json.dumps(talk("b", "x")).encode())
+        )
+
+        load.path(path)
+
+        assert load.refused[0].reason == "From line 2 on it holds blank lines, more than 100,000 of them."
+        assert [row.external_id for row in ChatThread.objects.all()] == ["good"]
+
     def test_nothing_is_ever_unpacked_to_disk(self, load: Import, tmp_path: Path) -> None:
         with zipfile.ZipFile(tmp_path / "slip.zip", "w") as archive:
             archive.writestr("../../evil.jsonl", json.dumps(GOOD))

@@ -162,6 +162,34 @@ class TestOtherFiles:
             "f3: Its message number 7 is not in the thread a.",
         ]
 
+    def test_ids_may_be_anything(self, load: Import, csv_file: Any) -> None:
+        load.path(csv_file("thread_id,id,role,content", ["a b", "m 1", "user", "Hi"], name="a.csv"))
+
+        load.path(csv_file("thread_id,message_id,rating", ["a b", "m 1", "up"]))
+
+        assert said.lines(said.thread("a b")) == ["user: Hi"]
+        assert [rating for rating, *_ in said.opinions()] == ["up"]
+
+    def test_messages_of_several_threads_may_have_the_same_ids(self, load: Import, csv_file: Any) -> None:
+        rows = [[thread, str(n), "user", f"{thread}{n}"] for thread in "ab" for n in range(2)]
+
+        load.path(csv_file("thread_id,id,role,content", *rows, ["a", "1", "user", "another"]))
+
+        assert said.lines(said.thread("b")) == ["user: b0", "user: b1"]
+        assert [refusal.reason for refusal in load.refused] == [
+            "Another message with this id was read before, at rows.csv, row 3; that one was taken."
+        ]
+
+    def test_feedback_without_ids_is_known_by_what_it_says(self, load: Import, csv_file: Any) -> None:
+        load.path(csv_file("thread_id,role,content", ["a", "user", "Hi"], ["a", "assistant", "Ho"], name="a.csv"))
+        columns = "thread_id,message_index,rating,comment"
+        load.path(csv_file(columns, ["a", "1", "up", "x"], ["a", "1", "up", "y"]))
+
+        again = load.path(csv_file(columns, ["a", "1", "down", "z"], ["a", "1", "up", "y"]))
+
+        assert again["feedback"] == {"new": 1, "unchanged": 1, "refused": 0}
+        assert sorted(comment for _, comment, *_ in said.opinions()) == ["x", "y", "z"]
+
     @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "windows-1252"])
     def test_in_any_of_the_usual_encodings(self, load: Import, csv_file: Any, encoding: str) -> None:
         load.path(csv_file("thread_id,role,content", ["a", "user", "Größe: 5 €"], encoding=encoding))

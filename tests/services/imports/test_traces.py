@@ -117,6 +117,11 @@ class TestLangfuse:
         assert (thread.user_id, thread.model) == ("u7", "gpt-4o")
         assert len(said.opinions()) == 1
 
+    def test_sessions_may_be_called_anything(self, load: Import) -> None:
+        load(self.trace(sessionId="ann@example.com, 1st call"))
+
+        assert said.lines(said.thread("ann@example.com, 1st call")) == ["user: Rain?", "assistant: Yes."]
+
     def test_what_is_nothing_of_it_is_refused_alone(self, load: Import) -> None:
         load({"id": "x"}, self.trace())
 

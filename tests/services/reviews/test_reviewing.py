@@ -115,7 +115,7 @@ class TestNextTask:
             review(made, ana, YES)
         ana.has_perm("ai.review_reviewqueue")
 
-        with django_assert_max_num_queries(12):  # type: ignore[operator] # four of them begin and end transactions
+        with django_assert_max_num_queries(15):  # type: ignore[operator] # six begin and end transactions, one locks
             reviewing.next_task(queue_id=made.pk, by=ana, at=NOW)
 
 
@@ -264,15 +264,32 @@ class TestTakeBack:
 
 class TestBlindness:
     def test_nobody_sees_answers_before_their_own(self, tenant: Tenant) -> None:
-        made, ana, ben = queue(tenant, items=1, reviews_per_item=3), reviewer(tenant), reviewer(tenant)
+        made, ana, ben = queue(tenant, items=1, reviews_per_item=2), reviewer(tenant), reviewer(tenant)
         item = review(made, ana, YES)
 
         before = reviewing.answers_for(item_id=item.pk, by=ben)
-        review(made, ben, NO, at=NOW + timedelta(seconds=1))
+        review(made, ben, YES, at=NOW + timedelta(seconds=1))
         after = reviewing.answers_for(item_id=item.pk, by=ben)
 
         assert before == []
-        assert [slot.answers for slot in after] == [YES, NO]
+        assert [slot.answers for slot in after] == [YES, YES]
+
+    def test_nobody_sees_answers_that_would_tell_how_to_answer_anew(self, tenant: Tenant) -> None:
+        made, ana, ben = queue(tenant, items=1, reviews_per_item=2), reviewer(tenant), reviewer(tenant)
+        review(made, ana, YES)
+        item = review(made, ben, NO)
+
+        assert [slot.answers for slot in reviewing.answers_for(item_id=item.pk, by=ben)] == [NO]
+
+    def test_whoever_sees_them_decides_and_does_not_answer_anew(self, tenant: Tenant) -> None:
+        made, boss = queue(tenant, items=1, reviews_per_item=2), lead(tenant)
+        review(made, reviewer(tenant), YES)
+        review(made, boss, NO)
+        slot = reviewing.last_answered(queue_id=made.pk, by=boss)
+        assert slot is not None
+
+        with pytest.raises(Conflict, match="decide it instead"):
+            reviewing.take_back(slot_id=slot.pk, by=boss, at=NOW)
 
     def test_not_even_who_may_decide(self, tenant: Tenant) -> None:
         made = queue(tenant, items=1, reviews_per_item=2)

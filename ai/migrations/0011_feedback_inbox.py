@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("ai", "0009_roles"),
+        ("ai", "0010_csv_permissions"),
     ]
 
     operations = [
