@@ -244,9 +244,15 @@ def client(*, headers: Mapping[str, str], read: float = READ_SECONDS) -> httpx.A
     )
 
 
-def client2(*, headers: Mapping[str, str], read: float = READ_SECONDS) -> httpx2.AsyncClient:
+def client2(
+    *, headers: Mapping[str, str], read: float = READ_SECONDS, transport: Transport2 | None = None
+) -> httpx2.AsyncClient:
     """An httpx2 client for one event loop; `read` is in seconds."""
     timeout = httpx2.Timeout(connect=CONNECT_SECONDS, read=read, write=WRITE_SECONDS, pool=None)
     return httpx2.AsyncClient(
-        transport=Transport2(), headers=dict(headers), timeout=timeout, follow_redirects=False, trust_env=False
+        transport=transport or Transport2(),
+        headers=dict(headers),
+        timeout=timeout,
+        follow_redirects=False,
+        trust_env=False,
     )

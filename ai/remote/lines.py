@@ -56,6 +56,7 @@ class Line:
             from openai import AsyncOpenAI
 
             from ai.llm import transports
+            from ai.remote import bounds
 
             given = self._address
             azure = {"api-key": given.api_key} if given.api_version else {}
@@ -66,7 +67,7 @@ class Line:
                 organization=given.organization or None,
                 project=given.project or None,
                 max_retries=0,
-                http_client=transports.client2(headers={}, read=READ_SECONDS),
+                http_client=transports.client2(headers={}, read=READ_SECONDS, transport=bounds.Transport()),
                 default_headers={**BETA, **azure},
                 default_query=query,
             )
@@ -79,7 +80,7 @@ class Line:
 
     # -- Calls
     async def get(self, where: str, **query: Any) -> Json:
-        """Read JSON."""
+        """Read JSON, at most 64 MB of it."""
         params = {name: value for name, value in query.items() if value not in (None, "")}
         found: Json = await self._read(lambda: self.client.get(where, cast_to=object, options={"params": params}))
         return found

@@ -70,7 +70,7 @@ class StoredResponses(_Stored):
             if response is None:
                 break
             asked = await self._list(f"{path('responses', here)}/input_items")
-            turns.append(([*asked, *(response.get("output") or ())], response.get("created_at")))
+            turns.append((_named(here, [*asked, *(response.get("output") or ())]), response.get("created_at")))
             here = str(response.get("previous_response_id") or "")
         return _told(turns[::-1])
 
@@ -84,13 +84,19 @@ class StoredResponses(_Stored):
             return None
 
 
+def _named(response_id: str, data: list[Any]) -> list[Json]:
+    """The items, those without an id under one of their place, which is the same for ever."""
+    found = (item for item in data if isinstance(item, dict))
+    return [item if item.get("id") else {**item, "id": f"{response_id}-{number}"} for number, item in enumerate(found)]
+
+
 def _told(turns: list[tuple[list[Json], Any]]) -> list[RemoteMessage]:
     """Turns, the oldest first, as messages; an item that several turns were given is said once."""
     found: list[RemoteMessage] = []
     seen: set[str] = set()
     for data, at in turns:
-        new = [item for item in data if isinstance(item, dict) and str(item.get("id")) not in seen]
-        seen.update(str(item.get("id")) for item in new)
+        new = [item for item in data if str(item["id"]) not in seen]
+        seen.update(str(item["id"]) for item in new)
         when = moment(at)
         found += [RemoteMessage(each.id, each.message, when, each.parts) for each in items.messages_of(new)]
     return found

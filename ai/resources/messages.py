@@ -31,6 +31,11 @@ class MessageResource(CsvResource):
         )
         self._threads = {str(thread.pk): thread for part in found for thread in part}
 
+    def value(self, row: Any, attribute: str) -> Any:
+        """The same for every form of a thread's id."""
+        found = super().value(row, attribute)
+        return (key_of(found) or found) if attribute == "thread_id" else found
+
     def check(self, instance: Any, *, is_new: bool) -> None:
         """A message says something, in a thread of its tenant."""
         if not isinstance(instance.message, dict):

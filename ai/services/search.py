@@ -23,6 +23,9 @@ MOST_MESSAGES = 500
 #: Words that no index knows are looked for in this many of the newest rows.
 WINDOW = 10_000
 
+#: What the ids of files begin with.
+_OF_FILES = ids.PREFIXES["file"]
+
 #: An excerpt is taken from this much of a message's beginning.
 EXCERPT_CHARACTERS = 4000
 
@@ -97,6 +100,20 @@ WAYS: dict[type[Model], Way] = {
 }
 
 
+def is_by_id(model: type[Model], typed: str) -> bool:
+    """Whether rows of the model are found by an id in what somebody typed: as a filter, without any bound."""
+    term = typed.replace("\x00", "").strip()
+    if model is ChatThread:
+        return False  # what is no thread's id is looked for as words
+    if model is DataSource and term.startswith(_OF_FILES):
+        return True
+    try:
+        ids.parse(term)
+    except NotFound:
+        return False
+    return True
+
+
 def rows(queryset: Any, typed: str) -> Any:
     """Those of the queryset's threads, messages, runs, files or feedback that what somebody typed finds: by id, or by words.
 
@@ -108,13 +125,12 @@ def rows(queryset: Any, typed: str) -> Any:
     if queryset.model is ChatThread:
         known = by_id(term)
         return queryset.filter(pk__in=[known.pk] if known else list(threads(term)))
-    if queryset.model is DataSource and term.startswith("file-"):
+    if queryset.model is DataSource and term.startswith(_OF_FILES):
         return queryset.filter(file_id=term)
     way = WAYS[queryset.model]
-    try:
-        key = ids.parse(term)
-    except NotFound:
+    if not is_by_id(queryset.model, term):
         return _with_words(queryset, term, way)
+    key = ids.parse(term)
     wanted = Q(pk=key)
     for name in way.ids:
         wanted |= Q(**{name: queryset.model._meta.get_field(name).to_python(str(key))})

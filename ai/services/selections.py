@@ -6,7 +6,7 @@
     for threads in Selection.from_json(job.data["selection"]).chunks(): ...
 
 A frozen selection has an upper bound: rows that are added later are not in it, apart from those that an import dates back.
-What a search found is kept by id, since the next search may find something else.
+What a search by words found is kept by id, since the next search may find something else.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from uuid import UUID
 from django.db.models import Model
 from django.utils.dateparse import parse_datetime
 
-from ai import ids
+from ai import ids, tenancy
 from ai.exceptions import InvalidInput, NotFound
 from ai.models import Assistant, ChatThread, DataSource, Feedback, Message, Run, Tenant
 from ai.services import filters, search
@@ -52,6 +52,7 @@ class Selection:
     words: str = ""
     until: datetime | None = None
     found: tuple[UUID, ...] | None = None
+    is_cut: bool = False
 
     @classmethod
     def of_ids(cls, noun: str, keys: Iterable[UUID | str]) -> Selection:
@@ -95,9 +96,11 @@ class Selection:
         """The same rows, without those that are added after `at`."""
         if self.ids is not None or self.until is not None:
             return self
-        rows = search.rows(NOUNS[self.noun].objects.all(), self.words) if self.words else None
-        found = None if rows is None else tuple(rows.values_list("pk", flat=True)[:MOST_IDS])
-        return replace(self, until=at, found=found)
+        if not self.words or search.is_by_id(self.model, self.words):
+            return replace(self, until=at)
+        rows = search.rows(NOUNS[self.noun].objects.all(), self.words)
+        found = tuple(rows.values_list("pk", flat=True)[: MOST_IDS + 1])
+        return replace(self, until=at, found=found[:MOST_IDS], is_cut=len(found) > MOST_IDS)
 
     def queryset(self) -> Any:
         """The rows in the current scope."""
@@ -137,12 +140,13 @@ class Selection:
             return f"{len(self.ids):,} chosen {self.noun}"
         said = [filters.sentence(name, self._shown(name, value)) for name, value in sorted(self.filters.items())]
         said += [f"with the words “{self.words}”"] if self.words else []
+        said += [f"only the first {MOST_IDS:,} that were found"] if self.is_cut else []
         return f"{self.noun}: {', '.join(said)}" if said else f"all {self.noun}"
 
     def _shown(self, name: str, value: str) -> str:
-        if name != "tenant":
+        if name != "tenant" or not tenancy.current().allows(key := ids.parse(value)):
             return value
-        return str(Tenant.objects.filter(pk=ids.parse(value)).values_list("name", flat=True).first() or value)
+        return str(Tenant.objects.filter(pk=key).values_list("name", flat=True).first() or value)
 
     def query(self) -> str:
         """The filter as the query of the list's address; empty for chosen rows."""
@@ -157,6 +161,7 @@ class Selection:
             "words": self.words,
             "until": self.until.isoformat() if self.until else None,
             "found": None if self.found is None else [key.hex for key in self.found],
+            "is_cut": self.is_cut,
         }
 
     @classmethod
@@ -180,7 +185,7 @@ class Selection:
         if data["until"] and until is None:
             raise ValueError(data["until"])
         found = None if data["found"] is None else tuple(UUID(key) for key in data["found"])
-        return replace(made, until=until, found=found)
+        return replace(made, until=until, found=found, is_cut=bool(data.get("is_cut")))
 
 
 def _known(noun: str) -> str:

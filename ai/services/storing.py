@@ -18,12 +18,13 @@ from ai.exceptions import LeaseLost
 Beat = Callable[[], Any]
 
 
-class Beating(File):
+class Beating(File):  # type: ignore[type-arg]
     """A file that calls `beat` whenever some of it is read."""
 
     def __init__(self, file: IO[bytes], beat: Beat) -> None:
         super().__init__(file)
-        self._beat, self._context, self._thread = beat, copy_context(), get_ident()
+        self._content, self._beat = file, beat
+        self._context, self._thread = copy_context(), get_ident()
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes."""
@@ -31,8 +32,7 @@ class Beating(File):
             self._beat()
         else:
             self._context.copy().run(self._beat_elsewhere)
-        found: bytes = self.file.read(size)
-        return found
+        return self._content.read(size)
 
     def _beat_elsewhere(self) -> None:
         """Beat in a thread of the storage's own, as S3's has: it neither knows the tenant nor hangs up by itself."""

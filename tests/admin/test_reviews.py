@@ -102,7 +102,9 @@ class TestFill:
 
         assert "Make a review queue" in html
 
-    @pytest.mark.parametrize("query", ["noun=planets", "noun=files", "noun=threads&colour=blue", "noun=threads&ids=x"])
+    @pytest.mark.parametrize(
+        "query", ["noun=planets", "noun=files", "noun=threads&colour=blue", "noun=threads&ids=x", "noun=threads&ids="]
+    )
     def test_of_nonsense_is_not_there(self, tenant: Tenant, query: str) -> None:
         assert signed_in(leading(tenant)).get(f"/admin/ai/reviewqueue/fill/?{query}").status_code == 404
 

@@ -18,17 +18,18 @@ class SlowStorage(FileSystemStorage):
         super().__init__(**options)
         self._meanwhile = meanwhile
 
-    def _save(self, name: str, content: Any) -> str:
-        return str(super()._save(name, _Slow(content, lambda: self._meanwhile(name))))
+    def save(self, name: str | None, content: Any, max_length: int | None = None) -> str:
+        """Keep it, block by block."""
+        return super().save(name, _Slow(content, lambda: self._meanwhile(str(name))), max_length)
 
 
-class _Slow(File):
+class _Slow(File):  # type: ignore[type-arg]
     def __init__(self, content: Any, meanwhile: Callable[[], Any]) -> None:
         super().__init__(content)
-        self._meanwhile = meanwhile
+        self._content, self._meanwhile = content, meanwhile
 
     def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
         """The content's blocks."""
-        for block in self.file.chunks(SlowStorage.BLOCK):
+        for block in self._content.chunks(SlowStorage.BLOCK):
             yield block
             self._meanwhile()

@@ -14,7 +14,7 @@ from django.test import override_settings
 
 from ai.exceptions import InvalidInput, Misconfigured, RemoteError, RemoteMissing, RemoteRefused
 from ai.models.connections import Address
-from ai.remote import gates, lines
+from ai.remote import bounds, gates, lines
 from ai.remote.kinds import ADAPTERS, adapter
 from ai.remote.lines import Line
 from ai.remote.port import RemoteMessage
@@ -280,8 +280,29 @@ class TestStored:
 
         assert texts(await read(line, "response", key))[0] == "word 2"
 
+    async def test_items_without_an_id_are_told_once_a_turn(self, server: RemoteServer, line: Line) -> None:
+        key = response(server)
+        for kept in server.state.responses.values():
+            for item in kept["output"]:
+                del item["id"]
+
+        first, again = await read(line, "response", key), await read(line, "response", key)
+
+        assert texts(first) == [f"word {number}" for number in range(COUNT)]
+        assert len({message.id for message in first}) == COUNT
+        assert [message.id for message in again] == [message.id for message in first]
+
 
 class TestLine:
+    async def test_reads_no_answer_without_end(
+        self, server: RemoteServer, line: Line, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(bounds, "MOST_BYTES", 1000)
+        key = server.state.conversation(words("user", "word " * 300))
+
+        with pytest.raises(RemoteError, match="larger than"):
+            await line.get(f"/conversations/{key}/items")
+
     def test_goes_nowhere_private_unless_allowed(self) -> None:
         with override_settings(AI_PRIVATE_MODEL_HOSTS=[]), pytest.raises(InvalidInput, match="private or loopback"):
             Line(Address("http://127.0.0.1:1/v1", KEY))

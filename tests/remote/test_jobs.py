@@ -181,6 +181,31 @@ class TestSchedule:
 
         assert schedule.run(at=timezone.now()) is None
 
+    @override_settings(AI_SYNC_EVERY_MINUTES=10)
+    def test_counts_no_thread_that_has_another_systems_id(
+        self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(requests, "MOST_THREADS", 2)
+        factories.thread(tenant, external_id="conv_1")
+        for number in range(3):
+            factories.thread(tenant, external_id=f"chat-{number}", source="chatgpt")
+
+        job = schedule.run(at=timezone.now())
+
+        assert job is not None
+        assert job.total == 1
+
+    @override_settings(AI_SYNC_EVERY_MINUTES=10)
+    def test_says_why_there_is_none(
+        self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(requests, "MOST_THREADS", 2)
+        for number in range(3):
+            factories.thread(tenant, external_id=f"conv_{number}")
+
+        assert schedule.run(at=timezone.now()) is None
+        assert "The scheduled sync is left out. Choose at most 2 threads at a time." in caplog.text
+
 
 @pytest.mark.django_db(transaction=True)
 class TestInterrupted:

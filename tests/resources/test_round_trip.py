@@ -173,6 +173,25 @@ class TestUpdate:
         ]
         assert (thread.message_count, thread.last_sequence) == (4, 4)
 
+    def test_refuses_more_tags_than_a_thread_can_carry(self, tenant: Tenant) -> None:
+        tags = ", ".join(f'""{number:032x}""' for number in range(51))
+
+        result = imported("threads", f'title,tags\r\nOne,"[{tags}]"\r\n'.encode())
+
+        assert "at most 50 tags" in str(result.invalid_rows[0].error)
+        assert not ChatThread.objects.exists()
+
+    @pytest.mark.parametrize("form", ["{}", "{.hex}", "thread_{.hex}"])
+    def test_finds_messages_by_any_form_of_their_threads_id(self, tenant: Tenant, form: str) -> None:
+        thread = factories.thread(tenant)
+        said = '"{""role"": ""user"", ""content"": ""More""}"'
+        content = f"thread_id,external_id,message\r\n{form.format(thread.pk)},m1,{said}\r\n".encode()
+
+        taken_in("messages", content)
+        taken_in("messages", content)
+
+        assert list(Message.objects.values_list("thread_id", "external_id")) == [(str(thread.pk), "m1")]
+
     def test_changes_a_messages_words_and_where_it_is_found(self, tenant: Tenant) -> None:
         factories.thread(tenant, {"role": "user", "content": "before"})
         (row,) = Message.objects.all()

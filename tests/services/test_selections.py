@@ -16,7 +16,7 @@ from ai import ids, tenancy
 from ai.admin import threads as admin_threads
 from ai.exceptions import InvalidInput
 from ai.models import ChatThread, Message, Tenant
-from ai.services import filters
+from ai.services import filters, selections
 from ai.services.selections import NOUNS, Selection
 from tests import factories
 from tests.admin import world
@@ -132,6 +132,24 @@ class TestFrozen:
 
         assert names(selection) == ["A parcel"]
 
+    def test_keeps_a_search_by_id_whole(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(selections, "MOST_IDS", 10)
+        thread = factories.thread(tenant, *factories.talk(8))
+
+        selection = kept(Selection.of_list("messages", {"q": str(thread.pk)}).frozen(at=timezone.now()))
+
+        assert selection.count() == 16
+        assert "only the first" not in selection.describe()
+
+    def test_says_where_a_search_found_more_than_is_kept(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(selections, "MOST_IDS", 10)
+        factories.thread(tenant, *({"role": "user", "content": f"Parcel {number}"} for number in range(11)))
+
+        selection = kept(Selection.of_list("messages", {"q": "parcel"}).frozen(at=timezone.now()))
+
+        assert selection.count() == 10
+        assert selection.describe() == "messages: with the words “parcel”, only the first 10 that were found"
+
 
 class TestOfIds:
     def test_are_the_rows_in_scope(self, tenant: Tenant) -> None:
@@ -203,6 +221,14 @@ class TestDescribe:
         assert said == (
             "threads: last activity from 2026-05-04, tag is billing, tenant is Northwind, with the words “parcel”"
         )
+
+    def test_tells_no_name_of_another_tenant(self, tenant: Tenant) -> None:
+        other = Tenant.objects.create(name="Other")
+
+        with tenancy.scope(tenant.pk):
+            said = Selection.of_list("threads", {"tenant": str(other.pk)}).describe()
+
+        assert said == f"threads: tenant is {other.pk}"
 
     def test_says_that_there_is_none(self, tenant: Tenant) -> None:
         assert Selection.of_list("runs", {}).describe() == "all runs"

@@ -99,7 +99,8 @@ class TestSlowStorage:
         assert has_what_its_manifest_says(job)
 
     def test_a_worker_that_lost_the_job_leaves_the_finished_file_alone(self, job: Job, slow: Any) -> None:
-        now, turns = Clock(), []
+        now = Clock()
+        turns: list[str] = []
 
         def meanwhile(name: str) -> None:
             if name.endswith(job.data["name"]) and not turns:

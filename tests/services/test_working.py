@@ -26,12 +26,16 @@ def job(tenant: Tenant) -> Job:
     return taken
 
 
+def fail(error: Exception) -> None:
+    raise error
+
+
 class TestOn:
     def test_ends_a_job_that_fails_and_says_why(self, job: Job) -> None:
         called: list[str] = []
 
         with working.on(job, now=lambda: NOW, afterwards=lambda: called.append("afterwards")):
-            raise InvalidInput("Nothing is here.")
+            fail(InvalidInput("Nothing is here."))
 
         job.refresh_from_db()
         assert (job.status, job.error, called) == ("failed", "Nothing is here.", ["afterwards"])
@@ -41,7 +45,7 @@ class TestOn:
 
         with working.on(job, now=lambda: NOW, afterwards=lambda: called.append("afterwards")):
             Job.objects.take(job.pk, worker="second", at=LATER)
-            raise FileNotFoundError
+            fail(FileNotFoundError())
 
         job.refresh_from_db()
         assert (job.status, job.leased_by, called) == ("running", "second", [])

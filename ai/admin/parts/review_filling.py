@@ -117,9 +117,9 @@ def view(admin: Any, request: HttpRequest) -> HttpResponse:
 
 
 def _selection(noun: str, request: HttpRequest) -> Selection:
-    if given := request.GET.get("ids"):
-        return Selection.of_ids(noun, given.split(","))
-    parameters = {name: value for name, value in request.GET.items() if name not in ("noun", "ids")}
+    if "ids" in request.GET:  # none of them is not the whole list
+        return Selection.of_ids(noun, request.GET["ids"].split(","))
+    parameters = {name: value for name, value in request.GET.items() if name != "noun"}
     return Selection.of_list(noun, parameters)
 
 

@@ -54,15 +54,16 @@ def require_import(by: Any) -> None:
 
 
 def write(*, tenant_id: UUID, out: IO[bytes], by: Any, at: datetime) -> dict[str, Any]:
-    """Write a tenant's bundle to a binary file; the manifest.
+    """Write a tenant's bundle to a binary file; the manifest. Who does not see all tenants gets it blind.
 
     Raises:
         Forbidden.
         NotFound: there is no such tenant for `by`.
     """
     require_export(by)
+    is_blind = _is_blind()
     with _scope(tenant_id):
-        manifest = writing.write(tenant_id=tenant_id, out=out)
+        manifest = writing.write(tenant_id=tenant_id, out=out, is_blind=is_blind)
         audit.record("bundle.made", by=by, at=at, tenant_id=tenant_id, rows=_rows(manifest))
     return manifest
 
@@ -76,9 +77,14 @@ def read(*, file: IO[bytes], by: Any, at: datetime) -> tuple[Tenant, dict[str, A
         Conflict: the tenant, or something of it, is here already.
     """
     require_import(by)
-    tenant, manifest = reading.read(file=file)
-    audit.record("bundle.imported", by=by, at=at, tenant_id=tenant.pk, rows=_rows(manifest))
+    with reading.read(file=file) as (tenant, manifest):
+        audit.record("bundle.imported", by=by, at=at, tenant_id=tenant.pk, rows=_rows(manifest))
     return tenant, manifest
+
+
+def _is_blind() -> bool:
+    """Whether whoever asks must not see answers to what others may still review: they might be a reviewer too."""
+    return tenancy.current().tenants is not None
 
 
 def _scope(tenant_id: UUID) -> Any:
@@ -100,12 +106,13 @@ def request_export(*, tenant_id: UUID, by: Any, at: datetime) -> Job:
         NotFound: there is no such tenant for `by`.
     """
     require_export(by)
+    is_blind = _is_blind()
     with _scope(tenant_id):
         tenant = Tenant.objects.filter(pk=tenant_id).first()
         if tenant is None:
             raise NotFound("There is no such tenant.")
-        name = f"bundle-{at:%Y-%m-%d-%H%M}.zip"
-        return _queue(EXPORT, f"Bundle of {tenant.name}", by=by, at=at, tenant_id=tenant_id, name=name)
+        about = {"name": f"bundle-{at:%Y-%m-%d-%H%M}.zip", "is_blind": is_blind}
+        return _queue(EXPORT, f"Bundle of {tenant.name}", by=by, at=at, tenant_id=tenant_id, **about)
 
 
 @transaction.atomic
@@ -122,7 +129,7 @@ def request_import(*, file: Any, by: Any, at: datetime) -> Job:
     return job
 
 
-def _queue(kind: str, title: str, *, by: Any, at: datetime, tenant_id: UUID | None, name: str) -> Job:
+def _queue(kind: str, title: str, *, by: Any, at: datetime, tenant_id: UUID | None, **about: Any) -> Job:
     job = Job(
         kind=kind,
         title=title[:255],
@@ -132,7 +139,7 @@ def _queue(kind: str, title: str, *, by: Any, at: datetime, tenant_id: UUID | No
         total=1,
     )
     job.key = f"{exports.KEYED}{job.pk.hex}"
-    job.data = {"name": name, "needs": list(NEEDED), "by": {"id": actors.id_of(by), "name": actors.name_of(by)}}
+    job.data = {**about, "needs": list(NEEDED), "by": {"id": actors.id_of(by), "name": actors.name_of(by)}}
     job.save(force_insert=True)
     audit.record(f"{kind}.requested", target=job, by=by, at=at)
     dispatch.run_job(job_id=job.pk)
@@ -151,7 +158,8 @@ def carry_on(*, job_id: UUID, worker: str, now: Clock) -> None:
 def _make(job: Job, now: Clock) -> None:
     beat = Pulse(job, now)
     with tenancy.scope(job.tenant_id or ""), TemporaryFile() as file:
-        manifest = writing.write(tenant_id=UUID(str(job.tenant_id)), out=file, beat=beat)
+        blind = bool(job.data.get("is_blind", True))
+        manifest = writing.write(tenant_id=UUID(str(job.tenant_id)), out=file, is_blind=blind, beat=beat)
         size, sha256 = digest(file, beat=beat)
         about = {
             "schema_version": manifest["schema_version"],
@@ -169,8 +177,8 @@ def _make(job: Job, now: Clock) -> None:
 
 
 def _take_in(job: Job, now: Clock) -> None:
-    with transaction.atomic(), default_storage.open(job.data["path"], "rb") as file:
-        tenant, manifest = reading.read(file=file, beat=Pulse(job, now))
+    opened = default_storage.open(job.data["path"], "rb")
+    with opened as file, reading.read(file=file, beat=Pulse(job, now)) as (tenant, manifest):
         counts = {name: entry["rows"] for name, entry in manifest["entries"].items() if entry["rows"]}
         _end(job, now(), action="bundle.imported", tenant_id=tenant.pk, tenant=tenant.name, counts=counts)
 

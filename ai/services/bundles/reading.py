@@ -7,6 +7,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 from typing import IO, Any
@@ -30,24 +31,35 @@ _FILE_ID = re.compile(r"[A-Za-z0-9._:~-]{1,255}")
 MOST_MANIFEST_BYTES = 256 * 1024 * 1024
 
 
-def read(*, file: IO[bytes], beat: Beat = lambda: None) -> tuple[Tenant, dict[str, Any]]:
+@contextmanager
+def read(*, file: IO[bytes], beat: Beat = lambda: None) -> Iterator[tuple[Tenant, dict[str, Any]]]:
     """Make the tenant of a bundle, with everything that is in it; the tenant and the manifest. Its caller sees every tenant.
+
+    The block is in the transaction: where it fails, nothing is there, and no file in storage either.
 
     Raises:
         InvalidInput: the file is no bundle, or was changed.
         Conflict: the tenant, or something of it, is here already.
     """
     stored: list[tuple[Any, str]] = []
+    with transaction.atomic():
+        try:
+            yield _read(file, stored, beat)
+        except BaseException:
+            for storage, path in stored:
+                storage.delete(path)
+            raise
+
+
+def _read(file: IO[bytes], stored: list[tuple[Any, str]], beat: Beat) -> tuple[Tenant, dict[str, Any]]:
     try:
-        with ZipFile(file) as archive, transaction.atomic():
+        with ZipFile(file) as archive:
             manifest = _manifest(archive)
             tenant = _tenant(manifest["tenant"])
             for table in TABLES:
                 beat()
                 _table(archive, manifest, table, tenant.pk, stored, beat)
     except BaseException as error:
-        for storage, path in stored:
-            storage.delete(path)
         raise _explained(error) from error
     return tenant, manifest
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models import Exists, OuterRef, Q
 
 from ai.exceptions import InvalidInput
 from ai.models import (
@@ -48,17 +49,20 @@ from ai.models import (
     VectorStoreBatch,
     VectorStoreFile,
 )
+from ai.models.review_items import ItemState
 from ai.models.run_steps import StepStatus
 from ai.models.runs import ACTIVE, RunStatus
 
 Json = dict[str, Any]
 
-#: What a row says of its tenant, of where its content is, of secrets, and of work that goes on in this console.
+#: What a row says of its tenant, of where its content is, of secrets, of what nobody but its writer has seen yet, and of work
+#: that goes on in this console.
 LEFT_OUT = frozenset(
     {
         "tenant_id",
         "file",
         "encrypted_key",
+        "draft",
         "job_id",
         "leased_by",
         "lease_until",
@@ -70,6 +74,10 @@ LEFT_OUT = frozenset(
         "push_tries",
     }
 )
+
+
+#: What a review says that nobody has given yet.
+UNANSWERED: Json = dict.fromkeys(("reviewer", "reserved_until", "submitted_at", "rubric_version", "answers"))
 
 
 @dataclass(frozen=True)
@@ -91,9 +99,18 @@ class Table:
         every = self.model._meta.concrete_fields
         return [f for f in every if f.attname not in LEFT_OUT and (self.has_own_key or not f.primary_key)]
 
+    def rows(self, tenant_id: UUID, *, is_blind: bool) -> Any:
+        """The tenant's rows in their order. Where it is blind, answers to what others may still review are told apart."""
+        rows = self.model._base_manager.filter(tenant_id=tenant_id).order_by(*self.order)
+        if self.model is ReviewSlot and is_blind:
+            still_open = ReviewItem._base_manager.filter(pk=OuterRef("item_id"), state=ItemState.OPEN)
+            return rows.annotate(is_hidden=Exists(still_open) & Q(submitted_at__isnull=False))
+        return rows
+
     def to_json(self, row: Any) -> Json:
-        """The row as JSON."""
-        return _ended(self.model, {field.attname: _json(field.value_from_object(row)) for field in self.fields})
+        """The row as JSON. An answer that is hidden has not been given."""
+        said = {field.attname: _json(field.value_from_object(row)) for field in self.fields}
+        return _ended(self.model, said | (UNANSWERED if getattr(row, "is_hidden", False) else {}))
 
     def from_json(self, said: Any, *, tenant_id: UUID) -> Any:
         """The row that `to_json` wrote, of this tenant whatever it says itself.

@@ -33,8 +33,10 @@ class _Entry:
     size: int = 0
 
 
-def write(*, tenant_id: UUID, out: IO[bytes], beat: Beat = lambda: None) -> dict[str, Any]:
+def write(*, tenant_id: UUID, out: IO[bytes], is_blind: bool = False, beat: Beat = lambda: None) -> dict[str, Any]:
     """Write everything of a tenant to a binary file; the manifest. The tenant is in scope.
+
+    Where it is blind, answers to what others may still review are left out.
 
     Raises:
         NotFound: there is no such tenant.
@@ -44,16 +46,17 @@ def write(*, tenant_id: UUID, out: IO[bytes], beat: Beat = lambda: None) -> dict
         raise NotFound("There is no such tenant.")
     entries: list[_Entry] = []
     missing: list[str] = []
+    files: list[UUID] = []
     with ZipFile(out, "w", ZIP_DEFLATED, compresslevel=6) as archive:
         for table in TABLES:
-            entries.append(_put(archive, f"{table.name}.jsonl", _rows(table, tenant_id, beat)))
-        for key in DataSource.objects.filter(tenant_id=tenant_id).order_by("pk").values_list("pk", flat=True):
+            rows = table.rows(tenant_id, is_blind=is_blind)
+            entries.append(_put(archive, f"{table.name}.jsonl", _lines(table, rows, files, beat)))
+        for key in files:  # of the rows that are written: others have come, and some may be gone by now
             beat()
-            row = DataSource.objects.get(pk=key)
             try:
-                with row.file.open("rb") as content:
+                with DataSource.objects.get(pk=key).file.open("rb") as content:
                     entries.append(_put(archive, f"files/{key}", chunks_of(content)))
-            except (OSError, ValueError):
+            except (DataSource.DoesNotExist, OSError, ValueError):
                 missing.append(str(key))
         manifest = _manifest(tenant, entries, missing)
         _put(archive, MANIFEST, iter([dumps(manifest)]))
@@ -78,12 +81,13 @@ def _manifest(tenant: Tenant, entries: list[_Entry], missing: list[str]) -> dict
     }
 
 
-def _rows(table: Table, tenant_id: UUID, beat: Beat) -> Iterator[bytes]:
-    """The table's rows as lines, in their order."""
-    rows = table.model._base_manager.filter(tenant_id=tenant_id).order_by(*table.order)
+def _lines(table: Table, rows: Any, files: list[UUID], beat: Beat) -> Iterator[bytes]:
+    """The table's rows as lines. The keys of those that have a file are noted in `files`."""
     for number, row in enumerate(rows.iterator(chunk_size=ROWS)):
         if number % ROWS == 0:
             beat()
+        if table.model is DataSource:
+            files.append(row.pk)
         yield dumps(table.to_json(row)) + b"\n"
 
 

@@ -11,6 +11,9 @@ from typing import IO, Any
 #: So many characters are read at a time, and more while an item is longer.
 CHUNK = 256 * 1024
 
+#: A value of more lists and objects is not read: each takes some sixty bytes of memory and more, and may be three in a file.
+MOST_NESTED = 1_000_000
+
 _DECODER = json.JSONDecoder()
 _BETWEEN = re.compile(r"[\s,]*")
 _AFTER = re.compile(r"[\s,\]]")
@@ -24,6 +27,12 @@ class Broken:
 
     reason: str
     is_end: bool = False
+
+
+def is_crowded(text: str | bytes, start: int = 0) -> bool:
+    """Whether the text, from a place on, may hold more lists and objects than are read."""
+    marks: Any = (b"[", b"{") if isinstance(text, bytes) else ("[", "{")
+    return sum(text.count(mark, start) for mark in marks) > MOST_NESTED
 
 
 class Extent:
@@ -117,20 +126,27 @@ class _Array:
             if end_of_broken is not None:
                 self._at += max(end_of_broken, 1)
                 return Broken(f"It is no JSON that can be read: {reason.rstrip('.')}.")
-            if len(self._buffer) - self._at > self._most:
-                return self._pass_over()
+            if too_much := self._too_much():
+                return self._pass_over(too_much)
             if not self._more():
                 return _ENDLESS
 
-    def _pass_over(self) -> Any:
-        """Leave out an item that is too long, without keeping it in memory."""
+    def _too_much(self) -> str:
+        """Why the item, which goes on behind what has been read so far, is left out; empty where it is not."""
+        if len(self._buffer) - self._at > self._most:
+            return f"It is longer than {self._most:,} characters."
+        return CROWDED if is_crowded(self._buffer, self._at) else ""
+
+    def _pass_over(self, reason: str) -> Any:
+        """Leave out an item that is too much, without keeping it in memory."""
         extent = Extent()
         while (end := extent.end(self._buffer[self._at :])) is None:
             self._at = len(self._buffer)
             if not self._more():
                 return _ENDLESS
         self._at += end
-        return Broken(f"It is longer than {self._most:,} characters.")
+        return Broken(reason)
 
 
+CROWDED = f"It holds more than {MOST_NESTED:,} lists and objects."
 _ENDLESS = Broken("It breaks off before its end.", is_end=True)

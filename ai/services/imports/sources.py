@@ -23,7 +23,7 @@ from ai.stores.serialization import clean_text
 
 #: A document is read whole, and so is a line or an item. A compressed file may hold far more than its size says.
 MEGABYTE = 1024 * 1024
-MOST_BYTES = 256 * MEGABYTE
+MOST_BYTES = 32 * MEGABYTE
 
 #: What unpacks to more than this many times its size is no export of anything; a few megabytes may always.
 MOST_RATIO = 200

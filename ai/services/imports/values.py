@@ -85,6 +85,12 @@ def said(error: Exception) -> str:
     return clean_text(str(error).rstrip(".")) or type(error).__name__
 
 
+def _read(text: str | bytes) -> Any:
+    if arrays.is_crowded(text):
+        raise ValueError(arrays.CROWDED)
+    return json.loads(text)
+
+
 def encoding_of(head: bytes) -> str:
     """UTF-16 where a byte order mark says so, else UTF-8."""
     return _BYTE_ORDER.get(head[:2], "utf-8-sig")
@@ -147,7 +153,7 @@ def _document(file: File) -> Iterator[Document]:
         file.refuse_all(f"It is larger than {file.most:,} bytes; give one object a line (.jsonl).")
         return
     try:
-        yield file.document(file.name, json.loads(data))
+        yield file.document(file.name, _read(data))
     except json.JSONDecodeError as error:
         if error.msg != "Extra data":
             file.refuse_all(f"It is no JSON: {error}.")
@@ -174,7 +180,7 @@ def _lines(file: File) -> Iterator[Document]:
             file.refuse(Refusal("object", place, f"The line is longer than {file.most:,} bytes."))
         else:
             try:
-                value = json.loads(line)
+                value = _read(line)
             except (ValueError, RecursionError) as error:
                 reason = f"The line is no JSON that can be read: {said(error)}."
                 file.refuse(Refusal("object", place, reason))

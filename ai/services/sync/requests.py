@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from ai import dispatch, tenancy
 from ai.exceptions import InvalidInput, NotFound
 from ai.models import ChatThread, Job, JobItem, RemoteConnection, ThreadSync
-from ai.models.remotes import kind_of
+from ai.models.remotes import is_remote, kind_of
 from ai.models.threads import NEW_NAME
 from ai.remote.plan import DIRECTIONS
 from ai.services import actors, audit, permissions
@@ -25,6 +25,10 @@ MOST_THREADS = 100_000
 MOST_IDS = 1000
 
 WORDS = {"pull": "Fetch", "push": "Send", "both": "Sync"}
+
+
+class NothingLinked(InvalidInput):
+    """None of the threads has a remote side."""
 
 
 @transaction.atomic
@@ -63,14 +67,14 @@ def request(
         raise InvalidInput(f"Choose at most {MOST_THREADS:,} threads at a time.")
     linked = [thread for thread in threads if kind_of(thread.external_id, thread.source)]
     if not linked:
-        raise InvalidInput("None of these threads has a remote side. Move one to a connection to give it one.")
+        raise NothingLinked("None of these threads has a remote side. Move one to a connection to give it one.")
     options = {"direction": direction, "whole": whole, "connection": str(connection_id) if connection_id else ""}
     title = f"{WORDS[direction]} {_counted(len(linked))}"
     return queue(linked, title=title, options=options, by=by, at=at, key=key, selection=selection.describe())
 
 
 def _wanted(selection: Selection, *, connection_id: UUID | None, since: datetime | None) -> Any:
-    rows = selection.queryset().filter(external_id__isnull=False).exclude(external_id="")
+    rows = selection.queryset().filter(is_remote())
     if since is not None:
         rows = rows.filter(last_activity_at__gte=since)
     if connection_id is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 from django.db import transaction
@@ -13,6 +14,9 @@ from ai.models.jobs import OPEN
 from ai.services import actors
 from ai.services.selections import Selection
 from ai.services.sync import requests
+from ai.services.sync.requests import NothingLinked
+
+log = logging.getLogger(__name__)
 
 
 def run(*, at: datetime) -> Job | None:
@@ -33,5 +37,8 @@ def run(*, at: datetime) -> Job | None:
                 at=at,
                 key=key,
             )
-        except InvalidInput:  # no thread has a remote side
+        except NothingLinked:
+            return None
+        except InvalidInput as error:
+            log.warning("The scheduled sync is left out. %s", error.message)
             return None

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -32,7 +33,7 @@ from ai.models import (
 from ai.models.jobs import JobStatus
 from ai.services import actors
 from ai.services import jobs as every_job
-from ai.services.bundles import jobs, tables
+from ai.services.bundles import jobs, tables, writing
 from ai.services.exports import jobs as exports
 from tests import factories
 from tests.admin import world
@@ -142,6 +143,26 @@ class TestRoundTrip:
 
         assert manifest["missing_files"] == [str(file.pk)]
         assert written(tenant) == before
+
+    def test_takes_in_what_was_written_while_a_file_was_deleted(
+        self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file, put = DataSource._base_manager.order_by("pk")[0], writing._put
+
+        def puts(archive: ZipFile, name: str, pieces: Any) -> Any:
+            found = put(archive, name, pieces)
+            if name == "chunk.jsonl":  # the last of the tables
+                everything(lambda: DataSource.objects.filter(pk=file.pk).delete())
+            return found
+
+        monkeypatch.setattr(writing, "_put", puts)
+        content = written(tenant)
+        consoles.empty()
+
+        _, manifest = read(content)
+
+        assert manifest["missing_files"] == [str(file.pk)]
+        assert DataSource._base_manager.filter(pk=file.pk).exists()
 
 
 class TestContent:
@@ -286,6 +307,25 @@ class TestJobs:
             assert AuditEntry.objects.filter(action="bundle.imported", tenant_id=tenant.pk).exists()
             assert exports.expire(at=timezone.now()) == 1
         assert written(tenant) == before
+
+    def test_leave_no_file_of_a_bundle_that_is_anothers_by_its_end(self, tenant: Tenant) -> None:
+        content = written(tenant)
+        consoles.empty()
+        with tenancy.everything(reason="a test"):
+            job = jobs.request_import(file=io.BytesIO(content), by=actors.SYSTEM, at=timezone.now())
+            kept: list[str] = []
+
+            def now() -> datetime:
+                kept.extend(DataSource._base_manager.values_list("file", flat=True))
+                if kept:
+                    Job.objects.filter(pk=job.pk).update(leased_by="another")
+                return timezone.now()
+
+            every_job.carry_on(job_id=job.pk, worker="w", now=now)
+
+        assert kept
+        assert not DataSource._base_manager.exists()
+        assert not any(default_storage.exists(path) for path in kept)
 
     def test_say_why_a_bundle_was_refused(self, db: None) -> None:
         with tenancy.everything(reason="a test"):

@@ -180,6 +180,37 @@ def peak(path: Path) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("a.json", b'{"a": [', b"]}"),
+        ("a.jsonl", b"[", b"]\n"),
+        ("a.json", b"[[", b"]]"),
+        ("a.json.gz", b'{"a": [', b"]}"),
+    ],
+    ids=["a document", "a line", "an item", "packed"],
+)
+def test_lists_without_end_are_refused_before_they_are_in_memory(
+    tmp_path: Path, name: str, before: bytes, after: bytes
+) -> None:
+    data = before + b"[]," * 1_500_000 + b"[]" + after
+    path = written(tmp_path / name, gzip.compress(data, 1) if name.endswith(".gz") else data)
+
+    found, refused = read(path)
+
+    assert found == []
+    assert "more than 1,000,000 lists and objects" in refused[0]
+
+
+def test_a_document_that_unpacks_to_much_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.json.gz", gzip.compress(b'{"a": "' + b"x" * 33 * sources.MEGABYTE + b'"}', 1))
+
+    found, refused = read(path)
+
+    assert found == []
+    assert "It is larger than 33,554,432 bytes" in refused[0]
+
+
 def test_memory_does_not_grow_with_the_lines(tmp_path: Path) -> None:
     def dump(threads: int) -> Path:
         talks = [dumps.talk(f"t{n}") for n in range(threads)]
