@@ -8,7 +8,9 @@ import pytest
 
 from ai.exceptions import InvalidInput
 from ai.models import Job, Tenant
-from ai.services import working
+from ai.services import actors, jobs, retitle_batches, retitles, titles, working
+from ai.services.selections import Selection
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -49,3 +51,34 @@ class TestOn:
 
         job.refresh_from_db()
         assert (job.status, job.leased_by, called) == ("running", "second", [])
+
+
+class TestRetitling:
+    """What nobody foresaw ends these jobs as well."""
+
+    @pytest.fixture
+    def proposed(self, tenant: Tenant) -> Job:
+        """The job of which titles are to be found."""
+        rows = [factories.thread(tenant, *factories.talk(1), name=f"Old {number}") for number in range(3)]
+        chosen = Selection.of_ids("threads", [row.pk for row in rows])
+        return retitles.request(selection=chosen, by=actors.SYSTEM, at=NOW, model_alias="")
+
+    def test_of_finding_titles(self, proposed: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(titles, "find", lambda *_, **__: fail(ValueError("a fault")))
+
+        jobs.carry_on(job_id=proposed.pk, worker="w", now=lambda: NOW)
+
+        proposed.refresh_from_db()
+        assert (proposed.status, proposed.error) == ("failed", "It failed: ValueError. See the worker's log.")
+
+    def test_of_applying_titles(self, proposed: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(retitle_batches, "AT_ONCE", 2)
+        jobs.carry_on(job_id=proposed.pk, worker="w", now=lambda: NOW)
+        retitle_batches.apply(job_id=proposed.pk, by=actors.SYSTEM, at=NOW)
+        change = Job.objects.get(kind=retitle_batches.APPLY)
+        Job.objects.filter(pk=change.pk).update(data={})
+
+        jobs.carry_on(job_id=change.pk, worker="w", now=lambda: NOW)
+
+        change.refresh_from_db()
+        assert change.status == "failed"

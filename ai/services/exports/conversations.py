@@ -19,9 +19,13 @@ from ai.models import ChatThread, ForeignId, Message
 from ai.services.exports.rows import Written
 from ai.services.tables import dumps
 
-#: So many threads, and about so many messages, are in memory at a time.
+#: So many threads, and about so many messages or characters of messages, are in memory at a time.
 MOST_THREADS = 200
 MOST_MESSAGES = 4000
+MOST_CHARACTERS = 4 * 1024 * 1024
+
+#: Messages that are asked for at once: any of them may be long.
+MESSAGES_AT_ONCE = 32
 
 Json = dict[str, Any]
 
@@ -36,6 +40,12 @@ class Said:
     created: datetime
     external_id: str | None
     run_id: str | None
+
+    @property
+    def characters(self) -> int:
+        """About how long it is."""
+        content = (self.message or {}).get("content")
+        return len(content) if isinstance(content, str) else len(str(content))
 
 
 def write(noun: str, querysets: Iterable[Any], out: IO[bytes], *, is_first: bool = True) -> Written:
@@ -70,7 +80,7 @@ def with_messages(threads: list[ChatThread]) -> Iterator[tuple[ChatThread, Itera
     rows = Message._base_manager.filter(thread_id__in=[str(thread.pk) for thread in threads])
     rows = rows.order_by("thread_id", "sequence", "pk")
     columns = ("pk", "message", "sequence", "created", "external_id", "run_id", "thread_id")
-    found = groupby(rows.values_list(*columns).iterator(chunk_size=1000), key=lambda row: row[-1])
+    found = groupby(rows.values_list(*columns).iterator(chunk_size=MESSAGES_AT_ONCE), key=lambda row: row[-1])
     owner, group = next(found, (None, iter(())))
     for thread in sorted(threads, key=lambda thread: str(thread.pk)):
         if owner != str(thread.pk):

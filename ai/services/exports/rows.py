@@ -20,11 +20,31 @@ from django.db import connections
 from django.db.models import F, Func, TextField
 
 from ai.models.bulk import unmapped
-from ai.services.tables import GUARD, GUARDED, JSON, KEY, MESSAGES, MONEY, NUMBER, TABLES, TIME, Column, Table, dumps
+from ai.services.tables import (
+    GUARD,
+    GUARDED,
+    JSON,
+    KEY,
+    MESSAGES,
+    MONEY,
+    NUMBER,
+    TABLES,
+    TEXT,
+    TIME,
+    Column,
+    Table,
+    dumps,
+)
 
-#: Rows that are turned into text together.
+#: Rows that are turned into text together: so many, and of about so many characters.
 BLOCK = 2000
+BLOCK_CHARACTERS = 4 * 1024 * 1024
+
+#: Rows that are asked for at once, before it is known how long they are, and at most.
+FIRST_ROWS, MOST_ROWS = 16, 512
 CONTENT = MESSAGES.by_name["content"]
+#: What can be long.
+LONG = (TEXT, JSON)
 WITHOUT_FRACTION = len("2026-11-26 12:00:00")
 
 
@@ -113,8 +133,23 @@ def blocks(table: Table, queryset: Any) -> Iterator[list[tuple[Any, ...]]]:
         return
     with unmapped(queryset.db), connections[queryset.db].chunked_cursor() as cursor:
         cursor.execute(sql, params)
-        while block := cursor.fetchmany(BLOCK):
+        yield from _cut(cursor, [number for number, column in enumerate(table.columns) if column.kind in LONG])
+
+
+def _cut(cursor: Any, long: list[int]) -> Iterator[list[tuple[Any, ...]]]:
+    """The cursor's rows in blocks. As long as they are short, more of them are asked for each time."""
+    block: list[tuple[Any, ...]] = []
+    held, most = 0, FIRST_ROWS
+    while rows := cursor.fetchmany(most):
+        columns = list(zip(*rows, strict=True))
+        size = sum(sum(map(len, filter(None, columns[number]))) for number in long)
+        block, held = block + rows, held + size
+        most = min(most * 2, MOST_ROWS) if size < BLOCK_CHARACTERS // 4 else FIRST_ROWS
+        if len(block) >= BLOCK or held >= BLOCK_CHARACTERS:
             yield block
+            block, held = [], 0
+    if block:
+        yield block
 
 
 def _selected(column: Column) -> Any:

@@ -13,7 +13,7 @@ from ai.models import ChatThread, Feedback, Run
 from ai.models.feedback import Rating
 from ai.models.runs import RunStatus
 from ai.services.exports import conversations
-from ai.services.exports.conversations import MOST_THREADS, Json, Said
+from ai.services.exports.conversations import MOST_CHARACTERS, MOST_MESSAGES, MOST_THREADS, Json, Said
 from ai.services.exports.rows import Written
 from ai.services.tables import dumps
 from ai.stores.content import text_of, tool_calls_of
@@ -56,13 +56,13 @@ Batch = list[tuple[ChatThread, list[Said]]]
 def _batches(querysets: Iterable[Any]) -> Iterator[Batch]:
     """Some threads with their messages at a time, so that what belongs to them is found with a query for all of them."""
     batch: Batch = []
-    messages = 0
+    messages = characters = 0
     for thread, said in conversations.of(querysets):
         batch.append((thread, said))
-        messages += len(said)
-        if len(batch) >= MOST_THREADS or messages >= conversations.MOST_MESSAGES:
+        messages, characters = messages + len(said), characters + sum(each.characters for each in said)
+        if len(batch) >= MOST_THREADS or messages >= MOST_MESSAGES or characters >= MOST_CHARACTERS:
             yield batch
-            batch, messages = [], 0
+            batch, messages, characters = [], 0, 0
     if batch:
         yield batch
 

@@ -97,7 +97,7 @@ class _Carrier:
         if self._is_stopping:
             await sync_to_async(Job.objects.release)(self._job, at=self._now())
         elif self._is_ours:
-            await sync_to_async(Job.objects.end)(self._job.pk, status=JobStatus.COMPLETED, at=self._now())
+            await sync_to_async(Job.objects.finish)(self._job, status=JobStatus.COMPLETED, at=self._now())
 
     def stop(self) -> None:
         """Begin nothing more, break off what was begun, and let another worker go on with it."""
