@@ -51,9 +51,7 @@ class VectorStoreForm(forms.Form):
 class AddFilesForm(forms.Form):
     """A file to upload, or files that are here already."""
 
-    file = forms.FileField(
-        label="Upload a file", required=False, widget=widgets.UnfoldAdminFileFieldWidget
-    )
+    file = forms.FileField(label="Upload a file", required=False, widget=widgets.UnfoldAdminFileFieldWidget)
     file_ids = forms.CharField(
         label="Or files that are here",
         required=False,

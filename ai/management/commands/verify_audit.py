@@ -18,7 +18,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """The command line."""
         parser.add_argument(
-            "--head", metavar="DIGEST", help="a digest printed earlier and kept elsewhere: shows whether the end is missing"
+            "--head",
+            metavar="DIGEST",
+            help="a digest printed earlier and kept elsewhere: shows whether the end is missing",
         )
 
     def handle(self, *args: Any, head: str | None, **options: Any) -> None:
@@ -26,7 +28,9 @@ class Command(BaseCommand):
         audit.seal(at=timezone.now())
         verdict = audit.verify()
         if head and not audit.is_sealed_by(head):
-            verdict.faults.append("No seal has the digest that was kept: the end of the log is missing, or was changed.")
+            verdict.faults.append(
+                "No seal has the digest that was kept: the end of the log is missing, or was changed."
+            )
         if verdict.faults:
             self.stdout.write("\n".join(verdict.faults))
             raise CommandError("The audit log is not as it was written.")
