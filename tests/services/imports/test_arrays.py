@@ -44,7 +44,7 @@ def test_any_array_is_what_json_reads(values: list[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ['{"a": }', "nonsense", '{"a": [1, 2}]}', "[" * 100_000 + "]" * 100_000, '{"n": ' + "9" * 5000 + "}"]
+    "bad", ['{"a": }', "nonsense", '{"a": [1, 2}]}', "[" * 15_000 + "]" * 15_000, '{"n": ' + "9" * 5000 + "}"]
 )
 @pytest.mark.parametrize("stream", [io.StringIO, Drip])
 def test_an_item_that_is_no_json_is_broken_alone(bad: str, stream: type[io.StringIO]) -> None:
