@@ -125,7 +125,7 @@ def add_labels(
         Forbidden, NotFound, Conflict.
         InvalidInput: a label is empty or too long, or there would be too many.
     """
-    new = [_label(label) for label in labels]
+    new = [label_of(label) for label in labels]
 
     def wanted(row: Feedback) -> Json:
         return {"labels": _with(row, new)}
@@ -140,7 +140,12 @@ def _with(row: Feedback, labels: Iterable[str]) -> list[str]:
     return every
 
 
-def _label(given: str) -> str:
+def label_of(given: str) -> str:
+    """A label as it is kept.
+
+    Raises:
+        InvalidInput: it is empty or too long.
+    """
     label = " ".join(clean_text(given).split())
     if not label or len(label) > LONGEST_LABEL:
         raise InvalidInput(f"A label has 1 to {LONGEST_LABEL} characters.")
@@ -181,7 +186,7 @@ def run_macro(*, feedback_ids: Iterable[UUID], name: str, by: Any, at: datetime,
         if steps.severity:
             values |= {"severity": steps.severity, "due_at": rules.due_at(steps.severity, given_at=row.given_at)}
         if steps.labels:
-            values["labels"] = _with(row, map(_label, steps.labels))
+            values["labels"] = _with(row, map(label_of, steps.labels))
         if steps.reason:
             values["reason"] = steps.reason[:200]
         return values
