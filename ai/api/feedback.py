@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from ninja import Header, Query, Router
+from ninja import HeaderEx, P, Query, Router
 
 from ai.api import lookups, pages
 from ai.api.answers import documented, reply
@@ -58,7 +58,7 @@ def _chosen(query: wire.FeedbackQuery, *, by: Any) -> Any:
 async def create(
     request: HttpRequest,
     data: Json[wire.CreateFeedback],
-    idempotency_key: str | None = Header(None, alias="Idempotency-Key"),
+    idempotency_key: HeaderEx[str | None, P(alias="Idempotency-Key")] = None,
 ) -> HttpResponse:
     """Keep what a user thinks of an answer. Another user's feedback is another one, and a second opinion of the same user
     replaces the first, which stays among `earlier`. Keys with the scope `feedback`.

@@ -28,7 +28,7 @@ class FeedbackReceiptManager(TenantManager):
         found: FeedbackReceipt | None = self.filter(external_id=external_id).order_by("pk").first()
         return found
 
-    def latest(self, feedback_ids: Iterable[UUID]) -> dict[UUID, FeedbackReceipt]:
+    def last_of(self, feedback_ids: Iterable[UUID]) -> dict[UUID, FeedbackReceipt]:
         """The last receipt of each feedback that has any: one query."""
         rows = self.filter(feedback_id__in=list(feedback_ids)).order_by("created", "pk")
         return {row.feedback_id: row for row in rows}

@@ -64,8 +64,8 @@ def of(rows: Sequence[ReviewItem]) -> list[Settled]:
 
 def names(found: Iterable[Settled]) -> dict[str, str]:
     """What the reviewers are called, by the id that their reviews have: one query. Who has left goes by the id."""
-    keys = {int(slot.reviewer) for each in found for slot in each.reviews if (slot.reviewer or "").isdecimal()}
-    people = get_user_model()._default_manager.filter(pk__in=keys)
+    who = {slot.reviewer or "" for each in found for slot in each.reviews}
+    people = get_user_model()._default_manager.filter(pk__in=[int(key) for key in who if key.isdecimal()])
     return {str(person.pk): person.get_username() for person in people}
 
 

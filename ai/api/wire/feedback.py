@@ -15,6 +15,7 @@ from ai.models import Feedback, FeedbackEvent, FeedbackReceipt
 from ai.models.feedback_events import EventKind
 
 States = Literal["open", "triaged", "assigned", "snoozed", "resolved", "dismissed"]
+Wanted = Literal["todo", "open", "triaged", "assigned", "snoozed", "resolved", "dismissed"]
 Thumb = Literal["up", "down"]
 Severities = Annotated[int, Field(ge=0, le=4, strict=True)]
 
@@ -74,7 +75,7 @@ class CreateNote(Request):
 class FeedbackQuery(PageQuery):
     """Which feedback, and the page of it."""
 
-    state: States | Literal["todo"] | None = Field(None, description="A state; `todo` is open, triaged or assigned.")
+    state: Wanted | None = Field(None, description="A state; `todo` is open, triaged or assigned.")
     rating: Thumb | None = None
     severity: int | None = Field(None, ge=0, le=4)
     label: str | None = Field(None, max_length=100, description="A label that it carries.")
@@ -140,7 +141,7 @@ class FeedbackEventAnswer(BaseModel):
 
 def feedback(rows: Sequence[Feedback]) -> list[dict[str, Any]]:
     """The feedback as JSON: two queries at most, whatever its number."""
-    receipts = FeedbackReceipt.objects.latest(row.pk for row in rows)
+    receipts = FeedbackReceipt.objects.last_of(row.pk for row in rows)
     ids = PublicIds(*(key for row in rows for key in (row.pk, row.thread_id, row.message_id, row.duplicate_of)))
     return [_one(row, ids, receipts.get(row.pk)) for row in rows]
 
