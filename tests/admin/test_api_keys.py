@@ -98,7 +98,7 @@ class TestMaking:
         html = client.get(ADD).content.decode()
         client.post(ADD, form(scopes=["reviews", "feedback"]))
 
-        ticked = re.findall(r'name="scopes" value="(\w+)"[^>]*checked', html)
+        ticked = re.findall(r'name="scopes" value="(\w+)"[^>]*\schecked[\s>]', html)
         assert ticked == ["read", "write", "admin"]
         assert ApiKey._base_manager.get().scopes == ["feedback", "reviews"]
         assert "Not for keys that reviewers have" in html
