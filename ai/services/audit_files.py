@@ -109,9 +109,12 @@ def _link(said: Any) -> _Link | None:
         raise ValueError("other columns")
     if said["seal"] is None:
         return None
+    at = datetime.fromisoformat(said["at"])
+    if at.tzinfo is None:
+        raise ValueError("no zone")
     entry = AuditEntry(
         id=UUID(said["id"]),
-        at=datetime.fromisoformat(said["at"]),
+        at=at,
         tenant_id=UUID(said["tenant_id"]) if said["tenant_id"] else None,
         **{name: said[name] for name in FIELDS},
     )

@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from ai import ids
-from ai.models import Feedback, FeedbackEvent, FeedbackReceipt, Message, Tenant
-from tests import factories
+from ai.models import Feedback, FeedbackEvent, FeedbackReceipt, Tenant
 from tests.api.calling import make_key
 from tests.api.live import served
+from tests.api.opinions import about, answer_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,20 +31,9 @@ def at_once(tenant: Tenant, requests: list[tuple[str, dict[str, Any]]]) -> list[
         return list(pool.map(lambda request: http.post(request[0], json=request[1]), requests))
 
 
-def answer_of(tenant: Tenant) -> Message:
-    thread = factories.thread(tenant, *factories.talk(1))
-    found: Message | None = Message.objects.list_thread_messages(thread.pk).last()
-    assert found is not None
-    return found
-
-
-def said(answer: Message, **values: Any) -> dict[str, Any]:
-    return {"message_id": ids.public("message", answer.pk), "user": "cora", "rating": "down", **values}
-
-
 class TestCreate:
     def test_under_one_id_keeps_one_and_answers_it_to_all(self, tenant: Tenant) -> None:
-        body = said(answer_of(tenant), external_id="click-1")
+        body = about(answer_of(tenant), external_id="click-1")
 
         answers = at_once(tenant, [("/feedback", body)] * AT_ONCE * 2)
 
@@ -54,7 +43,7 @@ class TestCreate:
         assert FeedbackReceipt.objects.count() == 1
 
     def test_under_one_id_about_several_messages_keeps_one(self, tenant: Tenant) -> None:
-        bodies = [said(answer_of(tenant), external_id="click-1") for _ in range(AT_ONCE)]
+        bodies = [about(answer_of(tenant), external_id="click-1") for _ in range(AT_ONCE)]
 
         answers = at_once(tenant, [("/feedback", body) for body in bodies])
 
@@ -64,7 +53,7 @@ class TestCreate:
     def test_of_several_users_keeps_everybodys(self, tenant: Tenant) -> None:
         answer = answer_of(tenant)
 
-        answers = at_once(tenant, [("/feedback", said(answer, user=f"user-{n}")) for n in range(AT_ONCE)])
+        answers = at_once(tenant, [("/feedback", about(answer, user=f"user-{n}")) for n in range(AT_ONCE)])
 
         assert {answer.status_code for answer in answers} == {200}
         assert set(Feedback.objects.values_list("user_id", flat=True)) == {f"user-{n}" for n in range(AT_ONCE)}
@@ -72,7 +61,7 @@ class TestCreate:
     def test_of_one_user_keeps_every_opinion(self, tenant: Tenant) -> None:
         answer = answer_of(tenant)
 
-        at_once(tenant, [("/feedback", said(answer, comment=str(n))) for n in range(AT_ONCE)])
+        at_once(tenant, [("/feedback", about(answer, comment=str(n))) for n in range(AT_ONCE)])
 
         row = Feedback.objects.get()
         assert {row.comment, *(earlier["comment"] for earlier in row.history)} == set(map(str, range(AT_ONCE)))

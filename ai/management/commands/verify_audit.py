@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ class Command(BaseCommand):
         try:
             with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
                 report = audit_files.verify(lines, head=head, whole=whole)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise CommandError(f"{file} cannot be read: {error}") from error
         self._refuse(report.faults)
         self.stdout.write(f"{report.sealed:,} entries are as they were written.")

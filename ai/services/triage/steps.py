@@ -208,18 +208,27 @@ def duplicates(row: Feedback) -> list[Feedback]:
     return list(found.order_by("given_at", "pk")[:MOST_DUPLICATES])
 
 
+@transaction.atomic
 def merge(*, feedback_id: UUID, by: Any, at: datetime) -> list[Feedback]:
     """Make the duplicates of a feedback point at it; they need no work of their own any more.
 
     Raises:
-        Forbidden, Conflict.
+        Forbidden.
         NotFound: it is not here.
         InvalidInput: it has no duplicates.
+        Conflict: it is a duplicate itself, or somebody changed one of them at the same moment.
     """
     permissions.require(by, "ai.change_feedback")
-    row: Feedback | None = Feedback.objects.filter(pk=feedback_id).first()
-    if row is None:
+    found: Feedback | None = Feedback.objects.filter(pk=feedback_id).first()
+    if found is None:
         raise NotFound
+    # Two merges in one thread come one after the other: each would else put away what the other has left.
+    same_thread = Feedback.objects.filter(thread_id=found.thread_id).order_by("pk").values_list("pk", flat=True)
+    if feedback_id not in list(same_thread.select_for_update()):
+        raise NotFound
+    row: Feedback = Feedback.objects.get(pk=feedback_id)
+    if row.duplicate_of and row.state == FeedbackState.DISMISSED:
+        raise Conflict("It is a duplicate of another one itself: open that, or reopen this.")
     keys = [each.pk for each in duplicates(row)]
     if not keys:
         raise InvalidInput("Nothing else says the same of this message or thread.")
