@@ -47,6 +47,7 @@ class AuditAdmin(Exports, ReadAdmin):
     """Who did what to which thing, when."""
 
     noun = "audit-entries"
+    shown = "the audit log"
     list_display = ("moment", "who", "what", "target", "details")
     list_display_links = ("moment",)
     list_filter = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 from collections.abc import Iterator
@@ -142,6 +143,15 @@ class TestVerify:
         assert report.faults == []
         assert (report.sealed, report.first, report.last, report.absent) == (6, 1, 6, 0)
         assert report.head == audit.verify().head
+
+    def test_can_be_done_by_whoever_reads_how_a_digest_is_made(self) -> None:
+        written(len(HOSTILE))
+
+        for said in lines(exported()):
+            made_over = {name: value for name, value in said.items() if name not in {"seal", "digest", "digest_before"}}
+            made_over["at"] = made_over["at"].replace("Z", "+00:00")
+            text = json.dumps(made_over, sort_keys=True, separators=(",", ":"))
+            assert hashlib.sha256(f"{said['digest_before']}\n{text}".encode()).hexdigest() == said["digest"]
 
     @pytest.mark.parametrize("order", [[5, 4, 3, 2, 1, 0], [2, 0, 4, 1, 5, 3]])
     def test_in_whatever_order_lines_come(self, order: list[int]) -> None:
