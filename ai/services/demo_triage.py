@@ -27,8 +27,9 @@ def load(path: Path, *, at: datetime) -> None:
         return
     for entry in json.loads(path.read_text(encoding="utf-8")):
         row = _given(entry)
-        for step in entry["steps"] if row else ():
-            _take(row, step, now=at)
+        if row is not None:
+            for step in entry["steps"]:
+                _take(row, step, now=at)
 
 
 def _given(entry: Json) -> Feedback | None:
