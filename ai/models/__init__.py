@@ -9,6 +9,7 @@ from ai.models.connections import RemoteConnection
 from ai.models.data_sources import DataSource
 from ai.models.feedback import Feedback
 from ai.models.feedback_events import FeedbackEvent
+from ai.models.feedback_receipts import FeedbackReceipt
 from ai.models.foreign_ids import ForeignId
 from ai.models.jobs import Job, JobItem
 from ai.models.language_models import LanguageModel
@@ -36,6 +37,7 @@ __all__ = [
     "DataSource",
     "Feedback",
     "FeedbackEvent",
+    "FeedbackReceipt",
     "ForeignId",
     "Job",
     "JobItem",

@@ -235,6 +235,7 @@ class MessageManager(TenantModelManagerMixin, models.Manager.from_queryset(Messa
         """Delete the message with its feedback; the others keep their numbers."""
         from ai.models.feedback import Feedback
         from ai.models.feedback_events import FeedbackEvent
+        from ai.models.feedback_receipts import FeedbackReceipt
 
         key = UUID(str(row.thread_id))
         with transaction.atomic():
@@ -242,7 +243,8 @@ class MessageManager(TenantModelManagerMixin, models.Manager.from_queryset(Messa
             if not self.filter(pk=row.pk).delete()[0]:
                 return
             given = Feedback._base_manager.filter(message_id=row.pk)
-            FeedbackEvent._base_manager.filter(feedback_id__in=given.values("pk")).delete()
+            for model in (FeedbackEvent, FeedbackReceipt):
+                model._base_manager.filter(feedback_id__in=given.values("pk")).delete()
             if given.delete()[0]:
                 Feedback.objects.recount(key)
             SearchDocument.objects.rewrite(SearchDocument(thread_id=key, message_id=row.pk, text=""))

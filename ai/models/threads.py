@@ -174,6 +174,7 @@ class ThreadManager(
         from ai.models.conflicts import SyncConflict
         from ai.models.feedback import Feedback
         from ai.models.feedback_events import FeedbackEvent
+        from ai.models.feedback_receipts import FeedbackReceipt
         from ai.models.messages import Message
         from ai.models.run_steps import RunStep
         from ai.models.runs import Run
@@ -186,6 +187,7 @@ class ThreadManager(
             by_key: tuple[type[models.Model], ...] = (
                 Feedback,
                 FeedbackEvent,
+                FeedbackReceipt,
                 ThreadTag,
                 ThreadSync,
                 SyncedMessage,

@@ -31,7 +31,7 @@ from ai.models import (
     ThreadTag,
 )
 from ai.models.jobs import JobStatus
-from ai.services import actors
+from ai.services import actors, feedback
 from ai.services import jobs as every_job
 from ai.services.bundles import jobs, tables
 from ai.services.exports import jobs as exports
@@ -54,6 +54,16 @@ def tenant(db: None) -> Tenant:
     for text in HOSTILE:
         factories.thread(made, {"role": "user", "content": text}, name=text[:700])
     with tenancy.scope(made.pk):
+        feedback.receive(
+            message_id=Message.objects.order_by("pk")[0].pk,
+            user="cora",
+            rating="up",
+            said={"rating": "up"},
+            external_id="click-1",
+            metadata={"page": "7"},
+            by=actors.SYSTEM,
+            at=timezone.now(),
+        )
         RemoteConnection.objects.bulk_create(
             [RemoteConnection(tenant_id=made.pk, name="Old", encrypted_key="secret-of-the-connection")]
         )
