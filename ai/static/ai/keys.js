@@ -1,0 +1,39 @@
+// Which action a pressed key is on this page, as its reader has chosen it (the page says so in #ai-keys).
+"use strict";
+
+window.aiKeys = (() => {
+  let actions;
+
+  // As the server writes it: modifiers first, and Shift only where the key itself does not tell it.
+  function named(event, isCtrl) {
+    const key = event.key === " " ? "Space" : event.key;
+    const isAltGr = event.getModifierState("AltGraph");
+    const held = [
+      !isAltGr && isCtrl && "Ctrl",
+      !isAltGr && event.altKey && "Alt",
+      event.metaKey && !isCtrl && "Meta",
+      event.shiftKey && key.length > 1 && "Shift",
+    ];
+    return [...held.filter(Boolean), key].join("+");
+  }
+
+  function known() {
+    const data = document.getElementById("ai-keys");
+    const pairs = data ? Object.entries(JSON.parse(data.textContent)) : [];
+    return new Map(pairs.filter(([, key]) => key).map(([action, key]) => [key, action]));
+  }
+
+  // Where Command stands for Ctrl it does so for every key that has no action of its own.
+  function action(event) {
+    if (event.isComposing || !event.key) return "";
+    actions ??= known();
+    return actions.get(named(event, event.ctrlKey)) || (event.metaKey && actions.get(named(event, true))) || "";
+  }
+
+  // A key that types a letter is no command while somebody writes.
+  function types(event) {
+    return !(event.ctrlKey || event.metaKey || event.altKey) || event.getModifierState("AltGraph");
+  }
+
+  return { action, named: (event) => named(event, event.ctrlKey), types };
+})();
