@@ -43,7 +43,9 @@ def pages(request: HttpRequest) -> list[keys.Page]:
 def links(request: HttpRequest) -> list[dict[str, str]]:
     """What the account's menu leads to: the password as it always did, and the keys for those who have some."""
     user: Any = request.user
-    found = []
+    found: list[dict[str, str]] = []
+    if not user.is_authenticated:
+        return found
     if pages(request):
         found.append({"title": "Keyboard", "link": reverse("admin:ai_chatthread_keyboard")})
     if user.has_usable_password():
@@ -78,7 +80,12 @@ def _show(
 ) -> HttpResponse:
     now = keys.every(by=request.user)
     shown = [_page(page, now[page.name], given or {}, wrong) for page in pages(request)]
-    context = {"pages": shown, "error": wrong.message if wrong else "", "reserved": sorted(keys.OF_THE_CONSOLE)}
+    context: dict[str, Any] = {
+        "opts": None,
+        "pages": shown,
+        "error": wrong.message if wrong else "",
+        "reserved": sorted(keys.OF_THE_CONSOLE),
+    }
     response: HttpResponse = admin.page(request, "admin/ai/keyboard.html", "Keyboard", **context)
     response.status_code = 400 if wrong else 200
     return response
