@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django import template
@@ -25,6 +26,12 @@ def keys(context: Any, page: str) -> dict[str, str]:
 def told(page: str, in_force: dict[str, str]) -> list[tuple[list[str], str]]:
     """(keys, what they do) for the dialog."""
     return services.told(page, in_force)
+
+
+@register.filter
+def as_json(in_force: dict[str, str]) -> str:
+    """The keys for an attribute, which the template escapes."""
+    return json.dumps(in_force, ensure_ascii=False)
 
 
 @register.filter

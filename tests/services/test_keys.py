@@ -87,8 +87,30 @@ class TestKeep:
 
     @pytest.mark.parametrize(
         "key",
-        ["Tab", "Escape", "Enter", "Space", "ArrowDown", "Ctrl+t", "Ctrl+T", "Ctrl+w", "Meta+n", "F5", "Alt+F4", "/"]
-        + ["Ctrl+k", "ab", "Ctrl+", "\u202e", "\u0007", "Shift+a", "<b>", "Ctrl+1", "Alt+ArrowLeft", "Hyper+x"],
+        [
+            "Tab",
+            "Escape",
+            "Enter",
+            "Space",
+            "ArrowDown",
+            "Ctrl+t",
+            "Ctrl+T",
+            "Ctrl+w",
+            "Meta+n",
+            "F5",
+            "Alt+F4",
+            "/",
+            "Ctrl+k",
+            "ab",
+            "Ctrl+",
+            "\u202e",
+            "\x07",
+            "Shift+a",
+            "<b>",
+            "Ctrl+1",
+            "Alt+ArrowLeft",
+            "Hyper+x",
+        ],
     )
     def test_refuses_what_is_no_key_or_not_free(self, ana: Any, key: str) -> None:
         with pytest.raises(InvalidInput) as refused:
@@ -97,8 +119,12 @@ class TestKeep:
 
     @pytest.mark.parametrize(
         ("said", "kept"),
-        [("ctrl+enter", "Ctrl+Enter"), ("Alt+Ctrl+x", "Ctrl+Alt+x"), ("F2", "F2"), ("f2", "F2"), ("Ctrl++", "Ctrl++")]
-        + [
+        [
+            ("ctrl+enter", "Ctrl+Enter"),
+            ("Alt+Ctrl+x", "Ctrl+Alt+x"),
+            ("F2", "F2"),
+            ("f2", "F2"),
+            ("Ctrl++", "Ctrl++"),
             ("J", "J"),
             ("é", "é"),
             (";", ";"),

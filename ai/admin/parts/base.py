@@ -20,7 +20,6 @@ from unfold.admin import ModelAdmin
 
 from ai import ids, tenancy
 from ai.admin.parts import list_views, view_door
-from ai.admin.parts.answers import answer as answer
 from ai.admin.parts.lists import BoundedChangeList, Button
 from ai.exceptions import NotFound
 from ai.models import Tenant

@@ -1,4 +1,4 @@
-// Which action a pressed key is on this page, as its reader has chosen it (the page says so in #ai-keys).
+// Which action a pressed key is on this page, as its reader has chosen it (the page says so in data-keys).
 "use strict";
 
 window.aiKeys = (() => {
@@ -18,8 +18,8 @@ window.aiKeys = (() => {
   }
 
   function known() {
-    const data = document.getElementById("ai-keys");
-    const pairs = data ? Object.entries(JSON.parse(data.textContent)) : [];
+    const data = document.querySelector("[data-keys]")?.dataset.keys;
+    const pairs = data ? Object.entries(JSON.parse(data)) : [];
     return new Map(pairs.filter(([, key]) => key).map(([action, key]) => [key, action]));
   }
 
