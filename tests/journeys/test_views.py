@@ -119,6 +119,7 @@ class TestViews:
         assert page.locator("#result_list tbody tr").count() == 1
         address = re.sub(r".*(view=[0-9a-f-]+).*", rf"{threads}?\1", page.url)
         page.get_by_role("link", name=re.compile("leave the view")).click()
+        expect(page).to_have_url(re.compile(r"\?view=all$"))
         assert len(headings(page)) > 6
 
         colleague.goto(address)

@@ -20,10 +20,22 @@ from unfold.admin import ModelAdmin
 
 from ai import ids, tenancy
 from ai.admin.parts import list_views, view_door
+from ai.admin.parts.answers import answer
 from ai.admin.parts.lists import BoundedChangeList, Button
 from ai.exceptions import NotFound
 from ai.models import Tenant
 from ai.services import audit, search
+
+__all__ = [
+    "ActionChoices",
+    "ConsoleAdmin",
+    "ReadAdmin",
+    "answer",
+    "in_bulk",
+    "pks_of",
+    "sees_several_tenants",
+    "tenant_names",
+]
 
 #: A text search looks through this many of the newest rows.
 SEARCH_WINDOW = search.WINDOW

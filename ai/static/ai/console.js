@@ -98,7 +98,7 @@
     if (!document.querySelector(".c-page")) return;
     const action = window.aiKeys?.action(event);
     if (!ACTIONS[action] || (isTyping() && window.aiKeys.types(event))) return;
-    if (document.querySelector("[popover]:popover-open") && action !== "keys") return;
+    if (window.aiKeys.isCovered(action)) return;
     event.preventDefault();
     ACTIONS[action]();
   });

@@ -138,6 +138,7 @@
   }
 
   function act(event) {
+    if (window.aiKeys.isCovered(window.aiKeys.action(event))) return false;
     const other = OTHERS[window.aiKeys.action(event)];
     const selector = other ? "" : selectorOf(event);
     if (other) other();

@@ -35,5 +35,10 @@ window.aiKeys = (() => {
     return !(event.ctrlKey || event.metaKey || event.altKey) || event.getModifierState("AltGraph");
   }
 
-  return { action, named: (event) => named(event, event.ctrlKey), types };
+  // Beneath an open dialog nothing is done by key, apart from what closes the dialog of keys.
+  function isCovered(name) {
+    return name !== "keys" && document.querySelector("[popover]:popover-open") !== null;
+  }
+
+  return { action, isCovered, named: (event) => named(event, event.ctrlKey), types };
 })();

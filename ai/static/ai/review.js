@@ -129,7 +129,7 @@
     "keydown",
     (event) => {
       const action = form() && window.aiKeys.action(event);
-      if (!action || (isTyping() && window.aiKeys.types(event))) return;
+      if (!action || window.aiKeys.isCovered(action) || (isTyping() && window.aiKeys.types(event))) return;
       event.preventDefault();
       event.stopPropagation();
       act(action);
