@@ -122,6 +122,11 @@ class TestViews:
         expect(page).to_have_url(re.compile(r"\?view=all$"))
         assert len(headings(page)) > 6
 
+        page.get_by_role("button", name="Views").click()
+        page.get_by_role("button", name="Open with all again").click()
+        page.goto(threads)
+        assert len(headings(page)) > 6
+
         colleague.goto(address)
         expect(colleague.get_by_text("View: Cora's")).to_be_visible()
         assert headings(colleague) == ["Title", "User", "Last activity", "Messages"]

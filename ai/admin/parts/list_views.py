@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, QueryDict
@@ -115,12 +116,16 @@ def views(place: Any, request: HttpRequest) -> list[SavedView]:
     """The views that this person may choose here, read once a request."""
     found: list[SavedView] | None = getattr(request, "_ai_views", None)
     if found is None:
-        chosen = None
-        with suppress(NotFound):
-            chosen = ids.parse(request.GET.get(VIEW, ""))
-        found = saved_views.offered(of=place.of, by=request.user, chosen=chosen)
+        found = saved_views.offered(of=place.of, by=request.user, chosen=_chosen(request))
         request._ai_views = found  # type: ignore[attr-defined]
     return found
+
+
+def _chosen(request: HttpRequest) -> UUID | None:
+    """The view that the address names, in any form of its id."""
+    with suppress(NotFound):
+        return ids.parse(request.GET.get(VIEW, ""))
+    return None
 
 
 def leads_to(place: Any, request: HttpRequest) -> str:
@@ -134,8 +139,8 @@ def leads_to(place: Any, request: HttpRequest) -> str:
     name = request.GET.get(VIEW, "")
     if name == ALL:
         return ""
-    known = views(place, request)
-    view = next((row for row in known if (str(row.pk) == name if name else row.is_default)), None)  # type: ignore[attr-defined]
+    known, chosen = views(place, request), _chosen(request)
+    view = next((row for row in known if (row.pk == chosen if name else row.is_default)), None)  # type: ignore[attr-defined]
     if view is not None:
         url, lost = place.address(request, view)
         _tell(request, view, lost)
@@ -204,8 +209,8 @@ class Panel:
 def panel(place: Any, request: HttpRequest, *, tenants: Mapping[Any, str], **more: Any) -> Panel:
     """The menu for what is shown now. `tenants` are those that a view could be shared with, where they are several."""
     user: Any = request.user
-    known, name = views(place, request), request.GET.get(VIEW, "")
-    current = next((row for row in known if str(row.pk) == name), None)
+    known, chosen = views(place, request), _chosen(request)
+    current = next((row for row in known if row.pk == chosen), None)
     state = place.read(request, request.GET)
     return Panel(
         door=place.door,
