@@ -50,12 +50,12 @@ class BoundedChangeList(ChangeList):
     page_num: int
 
     def __init__(
-        self, request: HttpRequest, model: Any, list_display: Any, list_display_links: Any, *more: Any
+        self, request: HttpRequest, model: Any, list_display: Any, list_display_links: Any, *more: Any, **named: Any
     ) -> None:
         self.every_column = [name for name in list_display if name != columns.CHECKBOX]
         self.shown_columns = columns.shown(self.every_column, columns.wanted(request), list_display_links)
         first = [columns.CHECKBOX] if columns.CHECKBOX in list_display else []
-        super().__init__(request, model, [*first, *self.shown_columns], list_display_links, *more)
+        super().__init__(request, model, [*first, *self.shown_columns], list_display_links, *more, **named)
 
     def get_filters_params(self, params: Any = None) -> dict[str, Any]:
         """Without what says how the list is shown."""
