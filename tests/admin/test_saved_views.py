@@ -135,6 +135,18 @@ class TestSharing:
         assert "not shared with you" in stranger.content.decode()
         assert "Slim" not in stranger.content.decode()
 
+    def test_says_so_where_the_address_of_the_shown_list_was_sent(self, made: world.World) -> None:
+        ana = signed_in(person(made))
+        save(ana)
+        where = ana.get(LIST, {"view": str(view_of().pk)})["Location"]
+
+        colleague = signed_in(person(made)).get(where)
+
+        assert headings(colleague) == ["title", "activity"]
+        assert "is not shared with you, or it was deleted; its filters are shown" in colleague.content.decode()
+        assert "Slim" not in colleague.content.decode()
+        assert "is not shared" not in ana.get(where).content.decode()
+
     def test_keeps_a_private_view_from_everybody(self, made: world.World) -> None:
         save(signed_in(person(made)))
         root = get_user_model().objects.create_superuser("root", "", "x")

@@ -194,6 +194,8 @@ class Panel:
     current: SavedView | None
     default: SavedView | None
     is_changed: bool
+    #: The address names a view that this person does not see; what it filters by is shown all the same.
+    is_missing: bool
     is_mine: bool
     may_share: bool
     may_remove: bool
@@ -221,6 +223,7 @@ def panel(place: Any, request: HttpRequest, *, tenants: Mapping[Any, str], **mor
         ],
         current=current,
         default=next((row for row in known if row.is_default), None),  # type: ignore[attr-defined]
+        is_missing=current is None and request.GET.get(VIEW, ALL) not in (ALL, ""),
         is_changed=current is not None and _differs(place, request, current, state),
         is_mine=current is not None and saved_views.is_mine(current, by=user),
         may_share=user.has_perm(saved_views.SHARE),
