@@ -92,6 +92,9 @@ class Settings:
     feedback_macros: tuple[Mapping[str, Any], ...] = ()
     """Steps of the feedback inbox that one key takes together; empty means a small set that comes with the console."""
 
+    presence: bool = True
+    """Whether pages of threads, feedback and disputed reviews say who else is looking at them."""
+
     remote_base_url: str = ""
     """Where the remote sides of threads live; empty means OpenAI."""
 
@@ -157,12 +160,22 @@ def _macros(value: Any) -> tuple[dict[str, Any], ...]:
     return tuple(dict(each) for each in found)
 
 
-#: Settings that are read from JSON or lists.
+def _yes_or_no(value: Any) -> bool:
+    """The environment says it in words, in which every text that is not empty would be true."""
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    found = words.get(str(value).strip().lower())
+    if found is None:
+        raise ValueError('say "yes" or "no"')
+    return found
+
+
+#: Settings that are read from JSON or lists, or in words.
 READERS: dict[str, Callable[[Any], Any]] = {
     "agents": _agents,
     "feedback_target_hours": _target_hours,
     "feedback_labels": _labels,
     "feedback_macros": _macros,
+    "presence": _yes_or_no,
 }
 
 

@@ -15,10 +15,13 @@ from ai.models.jobs import Job, JobItem
 from ai.models.language_models import LanguageModel
 from ai.models.messages import Message
 from ai.models.model_routes import ModelRoute
+from ai.models.person_keys import PersonKeys
+from ai.models.presences import Presence
 from ai.models.review_items import ReviewItem, ReviewPass, ReviewSlot
 from ai.models.reviews import ReviewQueue, ReviewRubric, ReviewVerdict
 from ai.models.run_steps import RunStep
 from ai.models.runs import Run
+from ai.models.saved_views import SavedView, ViewDefault
 from ai.models.search import SearchDocument
 from ai.models.syncs import SyncedMessage, ThreadSync
 from ai.models.tenants import Tenant, TenantMembership
@@ -44,6 +47,8 @@ __all__ = [
     "LanguageModel",
     "Message",
     "ModelRoute",
+    "PersonKeys",
+    "Presence",
     "RemoteConnection",
     "ReviewItem",
     "ReviewPass",
@@ -53,6 +58,7 @@ __all__ = [
     "ReviewVerdict",
     "Run",
     "RunStep",
+    "SavedView",
     "SearchDocument",
     "SyncConflict",
     "SyncedMessage",
@@ -63,5 +69,6 @@ __all__ = [
     "VectorStore",
     "VectorStoreBatch",
     "VectorStoreFile",
+    "ViewDefault",
     "Worker",
 ]
