@@ -14,7 +14,9 @@ from ai.models.jobs import Job, JobItem
 from ai.models.language_models import LanguageModel
 from ai.models.messages import Message
 from ai.models.model_routes import ModelRoute
+from ai.models.review_events import ReviewEvent
 from ai.models.review_items import ReviewItem, ReviewPass, ReviewSlot
+from ai.models.review_judges import ReviewJudge, ReviewJudgement
 from ai.models.reviews import ReviewQueue, ReviewRubric, ReviewVerdict
 from ai.models.run_steps import RunStep
 from ai.models.runs import Run
@@ -43,7 +45,10 @@ __all__ = [
     "Message",
     "ModelRoute",
     "RemoteConnection",
+    "ReviewEvent",
     "ReviewItem",
+    "ReviewJudge",
+    "ReviewJudgement",
     "ReviewPass",
     "ReviewQueue",
     "ReviewRubric",
