@@ -26,9 +26,8 @@ from ai.stores.rubrics import Rubric
 if TYPE_CHECKING:
     from ai.services.reviews.judge_calls import Judged
 
-#: How many items a model is asked about at the same time, and what the small embedded one can read.
+#: How many items a model is asked about at the same time.
 AT_ONCE = 8
-LOCAL, LOCAL_CHARACTERS = "local", 4_000
 
 #: Failures that every other item will meet as well.
 HOPELESS = frozenset({"authentication_failed", "model_not_found"})
@@ -47,14 +46,9 @@ class _Work:
     spec: llm.ModelSpec
 
     @property
-    def is_local(self) -> bool:
-        """Whether the model is the small one inside the worker."""
-        return self.spec.provider == LOCAL
-
-    @property
     def at_once(self) -> int:
-        """How many items are asked about together."""
-        return 1 if self.is_local else AT_ONCE
+        """How many items are asked about together; the embedded model answers one after the other."""
+        return 1 if self.spec.provider == judging.LOCAL else AT_ONCE
 
 
 def carry_on(*, job_id: UUID, worker: str, now: Clock) -> None:
@@ -103,7 +97,7 @@ def _answered(job: Job, items: list[JobItem], work: _Work, *, now: Clock) -> lis
 def _read(row: ReviewItem | None, work: _Work) -> str:
     if row is None:
         raise NotFound("The item is gone.")
-    return material.of(row, work.unit, budget=LOCAL_CHARACTERS if work.is_local else material.CHARACTERS)
+    return material.of(row, work.unit, budget=judging.budget_of(work.spec))
 
 
 def _load() -> None:
@@ -147,13 +141,17 @@ async def _while_held(job: Job, calls: asyncio.Future[list[Judged]], now: Clock)
     try:
         while not calls.done():
             await asyncio.wait([calls], timeout=conf.current().run_lease_seconds / 3)
-            if not calls.done() and not await sync_to_async(Job.objects.advance)(job, at=now()):
+            if not calls.done() and not await sync_to_async(_keep)(job, now):
                 raise LeaseLost
         return calls.result()
     finally:
         calls.cancel()
         with suppress(asyncio.CancelledError):
             await calls
+
+
+def _keep(job: Job, now: Clock) -> bool:
+    return Job.objects.advance(job, at=now())
 
 
 def _settle(job: Job, item: JobItem, judged: Judged, work: _Work, *, now: Clock) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.db import transaction
@@ -18,7 +18,9 @@ from ai.models import Job, JobItem, ReviewItem, ReviewJudge, ReviewJudgement, Re
 from ai.models.review_items import ItemState
 from ai.models.review_judges import LEAST_ITEMS, THRESHOLD
 from ai.services import actors, audit, permissions
-from ai.services.reviews import queues
+from ai.services.reviews import material, queues
+from ai.services.titling import estimates
+from ai.services.titling.estimates import Estimate
 from ai.stores.serialization import clean_text
 
 KIND = "judge"
@@ -26,6 +28,10 @@ KIND = "judge"
 PERMISSIONS = ("ai.change_reviewqueue", "ai.replay_run")
 MOST_ITEMS = 20_000
 PROMPT_CHARACTERS = 10_000
+#: What Marvin's prompts and ours take, a reason, and an answer (measured).
+PROMPT_TOKENS, REASON_TOKENS, ANSWER_TOKENS = 480, 80, 12
+LOCAL, LOCAL_CHARACTERS = "local", 4_000
+NO_JUDGE = "This queue has no judge yet: say which model judges first."
 
 
 def _require(by: Any) -> None:
@@ -145,7 +151,7 @@ def start(*, queue_id: UUID, by: Any, at: datetime) -> Job:
         return under_way
     judge = ReviewJudge.objects.current(queue_id)
     if judge is None:
-        raise Conflict("This queue has no judge yet: say which model judges first.")
+        raise Conflict(NO_JUDGE)
     model_spec(judge.model)
     items = list(waiting(queue_id=queue_id, judge=judge)[: MOST_ITEMS + 1])
     if not items:
@@ -194,3 +200,42 @@ def _job(queue: ReviewQueue, judge: ReviewJudge, items: Sequence[ReviewItem], *,
         created=at,
         modified=at,
     )
+
+
+def estimate(*, queue_id: UUID) -> Estimate:
+    """About how many tokens the judge takes for what it has not answered, and what that costs.
+
+    Raises:
+        NotFound: there is no such queue.
+        InvalidInput: its model is gone, or cannot judge.
+        Conflict: it has no judge.
+    """
+    queue, judge = queues.get(queue_id), ReviewJudge.objects.current(queue_id)
+    if judge is None:
+        raise Conflict(NO_JUDGE)
+    spec = model_spec(judge.model)
+    rows = waiting(queue_id=queue_id, judge=judge)
+    count = min(rows.count(), MOST_ITEMS)
+    rubric = ReviewRubric.objects.current(queue_id).rubric
+    lengths = [length for item in rows[: estimates.SAMPLE] if (length := _length(item, queue.unit, spec))]
+    read = sum(lengths) / len(lengths) if lengths else 0.0
+    asked = (
+        PROMPT_TOKENS + (read + 2 * len(str(rubric.to_json())) + len(judge.prompt)) / estimates.CHARACTERS_OF_A_TOKEN
+    )
+    usage = estimates.Usage(round(asked * count), (REASON_TOKENS + ANSWER_TOKENS * len(rubric.questions)) * count)
+    cost = llm.cost(spec, cast("Any", usage))
+    tokens = usage.input_tokens + usage.output_tokens
+    return Estimate(count, tokens, None if cost is None else estimates.rounded(cost))
+
+
+def _length(item: ReviewItem, unit: str, spec: llm.ModelSpec) -> int:
+    """How long the item is for this model; 0 where it is gone."""
+    try:
+        return len(material.of(item, unit, budget=budget_of(spec)))
+    except NotFound:
+        return 0
+
+
+def budget_of(spec: llm.ModelSpec) -> int:
+    """How many characters of an item the model reads at most: the small embedded one has room for few."""
+    return LOCAL_CHARACTERS if spec.provider == LOCAL else material.CHARACTERS
