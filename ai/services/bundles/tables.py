@@ -31,7 +31,10 @@ from ai.models import (
     Message,
     ModelRoute,
     RemoteConnection,
+    ReviewEvent,
     ReviewItem,
+    ReviewJudge,
+    ReviewJudgement,
     ReviewPass,
     ReviewQueue,
     ReviewRubric,
@@ -76,6 +79,9 @@ LEFT_OUT = frozenset(
 )
 
 
+#: Items that nobody reviews any more, whoever may take an answer back.
+DONE_WITH = (ItemState.DECIDED, ItemState.GONE)
+
 #: What a review says that nobody has given yet.
 UNANSWERED: Json = dict.fromkeys(("reviewer", "reserved_until", "submitted_at", "rubric_version", "answers"))
 
@@ -105,6 +111,9 @@ class Table:
         if self.model is ReviewSlot and is_blind:
             still_open = ReviewItem._base_manager.filter(pk=OuterRef("item_id"), state=ItemState.OPEN)
             return rows.annotate(is_hidden=Exists(still_open) & Q(submitted_at__isnull=False))
+        if self.model is ReviewJudgement and is_blind:
+            # What a judge said of an item that its reader may still review, or answer anew.
+            return rows.filter(item_id__in=ReviewItem._base_manager.filter(state__in=DONE_WITH).values("pk"))
         return rows
 
     def to_json(self, row: Any) -> Json:
@@ -148,6 +157,8 @@ TABLES = (
     Table(ReviewSlot),
     Table(ReviewPass),
     Table(ReviewVerdict),
+    Table(ReviewJudge),
+    Table(ReviewJudgement),
     Table(VectorStore),
     Table(VectorStoreBatch),
     Table(VectorStoreFile),
@@ -160,6 +171,7 @@ ELSEWHERE: Mapping[type[models.Model], str] = {
     AuditEntry: "says what was done in this console",
     Job: "work of this console",
     JobItem: "work of this console",
+    ReviewEvent: "what people of this console may still take back",
     SearchDocument: "follows from titles and messages",
     TenantMembership: "accounts belong to this console",
     ThreadTag: "follows from threads",
