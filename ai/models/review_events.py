@@ -42,7 +42,7 @@ class ReviewEventManager(TenantManager):
         """Say that it was taken back; False when that has been done."""
         return bool(self.filter(pk=event_id, undone_at__isnull=True).update(undone_at=at, modified=at))
 
-    def reverse(self, kind: str, *, at: datetime, item_id: UUID, slot_id: UUID | None = None) -> None:
+    def retire(self, kind: str, *, at: datetime, item_id: UUID, slot_id: UUID | None = None) -> None:
         """Say that what was done so to an item, or to one review of it, stands no more."""
         rows = self.filter(item_id=item_id, kind=kind, undone_at__isnull=True)
         (rows.filter(slot_id=slot_id) if slot_id else rows).update(undone_at=at, modified=at)

@@ -26,13 +26,13 @@ MOST_AT_ONCE = 500
 def people(*, queue_id: UUID) -> list[Any]:
     """The people who may review in the queue's tenant, by name: one query, besides the queue's."""
     queue = queues.get(queue_id)
-    able = get_user_model()._default_manager.with_perm(REVIEW, backend="django.contrib.auth.backends.ModelBackend")  # type: ignore[attr-defined]
-    members = TenantMembership.objects.filter(tenant_id=queue.tenant_id).values("user")
+    able = get_user_model()._default_manager.with_perm(REVIEW, backend="django.contrib.auth.backends.ModelBackend")
+    members = TenantMembership.objects.filter(tenant_id=str(queue.tenant_id)).values("user")
     here = able.filter(is_staff=True).filter(Q(is_superuser=True) | Q(pk__in=members))
     return list(here.order_by("username", "pk")[:MOST_PEOPLE])
 
 
-def may_review(person: Any, *, tenant_id: UUID | None) -> bool:
+def may_review(person: Any, *, tenant_id: UUID) -> bool:
     """Whether somebody may review in a tenant. Who has no account sees what their scope says."""
     if not (person.is_active and person.has_perm(REVIEW)):
         return False
@@ -59,7 +59,7 @@ def held(*, queue_id: UUID) -> dict[str, int]:
     return dict(kept.order_by().values_list("assigned_to").annotate(count=Count("pk")))
 
 
-def check(person: Any, *, tenant_id: UUID | None) -> None:
+def check(person: Any, *, tenant_id: UUID) -> None:
     """Let somebody pass who may review in the tenant.
 
     Raises:
@@ -118,7 +118,7 @@ def _known(queue_id: UUID, item_ids: Iterable[UUID]) -> list[UUID]:
 
 
 def _assign(queue: ReviewQueue, item_ids: Sequence[UUID], *, to: Any, by: Any, at: datetime) -> int:
-    check(to, tenant_id=queue.tenant_id)
+    check(to, tenant_id=UUID(str(queue.tenant_id)))
     whose = actors.id_of(to)
     kept = [slot for key in item_ids if (slot := ReviewSlot.objects.assign(key, whose, at=at))]
     if not kept:

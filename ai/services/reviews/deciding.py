@@ -85,7 +85,7 @@ def withdraw(*, item_id: UUID, by: Any, at: datetime, verdict: str | None = None
         raise InvalidInput(f"This was decided more than {history.UNDO_DAYS} days ago and stays as it is.")
     ReviewVerdict.objects.withdraw(item_id, decided_by=given.decided_by)
     ReviewItem.objects.move(item_id, state=ItemState.DISPUTED, at=at)
-    ReviewEvent.objects.reverse(ReviewEventKind.DECIDED, item_id=item_id, at=at)
+    ReviewEvent.objects.retire(ReviewEventKind.DECIDED, item_id=item_id, at=at)
     audit.record("review_item.reopened", target=item, by=by, at=at)
     before = {**given.to_json(), "rubric_version": given.rubric_version}
     history.note(ReviewEventKind.WITHDRAWN, queue=item, by=by, at=at, before=before)

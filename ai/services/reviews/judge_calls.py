@@ -81,7 +81,7 @@ def _schema(question: Question) -> dict[str, Any]:
         one = {"type": "string", "enum": list(question.options)}
         return {**found, **one} if question.type == QuestionType.CHOICE else {**found, "type": "array", "items": one}
     if question.type == QuestionType.NUMBER:
-        whole = isinstance(question.minimum, int) and isinstance(question.maximum, int)
+        whole = all(float(end or 0).is_integer() for end in (question.minimum, question.maximum))
         kind = "integer" if whole else "number"
         return {**found, "type": kind, "minimum": question.minimum, "maximum": question.maximum}
     return {**found, "type": "string"}

@@ -132,8 +132,8 @@ def _paired(
     pairs: dict[str, list[Pair]] = defaultdict(list)
     items: dict[str, set[UUID]] = defaultdict(set)
     for item_id, answers in _of_people(judge) if judge.rubric_version else ():
-        judged = said.get(item_id)
-        for question in questions if judged else ():
+        judged: dict[str, Any] = said.get(item_id) or {}
+        for question in questions:
             if question.id in answers and question.id in judged:
                 pairs[question.id].append((plain(answers[question.id]), plain(judged[question.id])))
                 items[question.id].add(item_id)

@@ -56,7 +56,7 @@ def carry_on(*, job_id: UUID, worker: str, now: Clock) -> None:
     job = Job.objects.take(job_id, worker=worker, at=now())
     if job is None:
         return
-    with working.on(job, now=now), tenancy.scope(job.tenant_id):
+    with working.on(job, now=now), tenancy.scope(str(job.tenant_id)):
         _go_through(job, _work(job), now)
 
 
@@ -180,7 +180,7 @@ def _row(job: Job, item: JobItem, judged: Judged, work: _Work) -> ReviewJudgemen
         queue_id=work.judge.queue_id,
         item_id=ids.parse(item.object_id),
         judge_version=work.judge.version,
-        rubric_version=work.judge.rubric_version,
+        rubric_version=work.judge.rubric_version or 0,
         answers=judged.answers,
         reason=judged.reason,
         error="" if judged.answers is not None else judged.error or "The model gave no answer.",

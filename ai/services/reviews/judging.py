@@ -100,7 +100,12 @@ def set_up(
         )  # fmt: skip
     ReviewJudge.objects.demand(current, threshold=threshold, least_items=least_items, at=at)
     current.refresh_from_db()
-    told = {"version": current.version, "model": model, "threshold": threshold, "least_items": least_items}
+    told: dict[str, Any] = {
+        "version": current.version,
+        "model": model,
+        "threshold": threshold,
+        "least_items": least_items,
+    }
     audit.record("review_queue.judge_changed", target=queue, by=by, at=at, **told)
     return current
 
@@ -167,7 +172,7 @@ def start(*, queue_id: UUID, by: Any, at: datetime) -> Job:
             JobItem(job_id=job.pk, tenant_id=job.tenant_id, position=number, object_id=str(item.pk))
             for number, item in enumerate(items)
         )
-        told = {"version": judge.version, "model": judge.model, "items": len(items)}
+        told: dict[str, Any] = {"version": judge.version, "model": judge.model, "items": len(items)}
         audit.record("review_queue.judged", target=queue, by=by, at=at, **told)
         dispatch.run_job(job_id=job.pk)
     return job

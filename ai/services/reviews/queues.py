@@ -137,7 +137,7 @@ def fill(
     if sample is not None or how:
         source = {"selection": selection.describe(), "sample": sample, "seed": seed, **taken.source}
         ReviewQueue.objects.filter(pk=queue.pk).update(source=source, population=taken.population, modified=at)
-    told = {"items": added, "selection": selection.describe(), **({"how": how} if how else {})}
+    told: dict[str, Any] = {"items": added, "selection": selection.describe(), **({"how": how} if how else {})}
     audit.record("review_queue.filled", target=queue, by=by, at=at, **told)
     return added
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from ai.models import Job, ReviewJudge, ReviewQueue
+from ai.models import Job, ReviewJudge, ReviewJudgement, ReviewQueue
 from ai.services import actors, jobs
 from ai.services.reviews import judging
 from tests.fakes.vendors import Call, Recorded, Reply
@@ -38,6 +38,12 @@ def parameters(tool: dict[str, Any]) -> dict[str, Any]:
 def sent(request: Recorded) -> str:
     """Everything that the model was sent."""
     return json.dumps(request.json["messages"], ensure_ascii=False)
+
+
+def judgements() -> list[tuple[Any, str]]:
+    """(answers, error) of everything that was judged, in the order in which it was asked for."""
+    rows = ReviewJudgement.objects.order_by("created", "pk")
+    return [(row.answers, row.error) for row in rows]
 
 
 def judge(queue: ReviewQueue, **values: Any) -> ReviewJudge:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -84,7 +85,7 @@ class TestDecision:
         boss, late = lead(tenant), NOW + timedelta(days=31)
         deciding.decide(item_id=disputed.pk, answers=YES, by=boss, at=NOW)
 
-        ways = {
+        ways: dict[str, Callable[[], Any]] = {
             "undo": lambda: undo("decided", boss, at=late),
             "withdraw": lambda: deciding.withdraw(item_id=disputed.pk, by=boss, at=late),
         }
@@ -281,13 +282,14 @@ class TestUndo:
     @pytest.mark.parametrize("kind", ["submitted", "passed", "put_back", "assigned", "moved"])
     def test_happens_once_and_within_thirty_days(self, tenant: Tenant, kind: str) -> None:
         made, boss = queue(tenant, items=3), lead(tenant)
-        {
+        acts: dict[str, Callable[[], Any]] = {
             "submitted": lambda: review(made, boss, YES),
             "passed": lambda: reviewing.pass_over(slot_id=task(made, boss).slot.pk, by=boss, at=NOW),
             "put_back": lambda: reviewing.put_back(slot_id=task(made, boss).slot.pk, by=boss, at=NOW),
             "assigned": lambda: assigning.assign_next(queue_id=made.pk, to=boss, count=1, by=boss, at=NOW),
             "moved": lambda: queues.move(queue_id=made.pk, state="paused", by=boss, at=NOW),
-        }[kind]()
+        }
+        acts[kind]()
         first = event(kind)
 
         with pytest.raises(InvalidInput, match="older than 30 days"):
