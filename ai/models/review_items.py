@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db import IntegrityError, connection, models, transaction
-from django.db.models import Case, F, Q, When
+from django.db.models import F, Q
 
 from ai.models.base import TenantManager, TenantRecord
 
@@ -100,13 +100,10 @@ class ReviewItem(TenantRecord):
 class ReviewSlotManager(TenantManager):
     """The only writer of `ai_review_slot`."""
 
-    def own(self, queue_id: UUID, reviewer: str, *, at: datetime) -> ReviewSlot | None:
-        """What the reviewer has reserved and not answered, or else something free that is kept for them."""
-        held = Q(reviewer=reviewer, reserved_until__gte=at)
-        kept = Q(assigned_to=reviewer) & (Q(reviewer__isnull=True) | Q(reserved_until__lt=at))
-        mine = self.filter(held | kept, queue_id=queue_id, submitted_at__isnull=True)
-        first = Case(When(held, then=0), default=1)
-        found: ReviewSlot | None = mine.order_by(first, "position", "number").first()
+    def held(self, queue_id: UUID, reviewer: str, *, at: datetime) -> ReviewSlot | None:
+        """What the reviewer has reserved and not answered."""
+        mine = self.filter(queue_id=queue_id, reviewer=reviewer, submitted_at__isnull=True, reserved_until__gte=at)
+        found: ReviewSlot | None = mine.order_by("position", "number").first()
         return found
 
     def free_for(self, queue_id: UUID, reviewer: str, *, at: datetime) -> Any:
@@ -123,10 +120,8 @@ class ReviewSlotManager(TenantManager):
         until = at + timedelta(minutes=minutes)
         with transaction.atomic():
             self._one_at_a_time(queue_id, reviewer)
-            own = self.own(queue_id, reviewer, at=at)
-            if own is not None and own.reviewer == reviewer and own.reserved_until and own.reserved_until >= at:
-                return own
-            return self._next(queue_id, reviewer, at=at, until=until, has_kept=own is not None)
+            held = self.held(queue_id, reviewer, at=at)
+            return held if held is not None else self._next(queue_id, reviewer, at=at, until=until)
 
     def _one_at_a_time(self, queue_id: UUID, reviewer: str) -> None:
         """Let other requests of the same reviewer wait until the transaction ends, or each would reserve something."""
@@ -134,22 +129,20 @@ class ReviewSlotManager(TenantManager):
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{queue_id}:{reviewer}"])
 
-    def _next(
-        self, queue_id: UUID, reviewer: str, *, at: datetime, until: datetime, has_kept: bool
-    ) -> ReviewSlot | None:
+    def _next(self, queue_id: UUID, reviewer: str, *, at: datetime, until: datetime) -> ReviewSlot | None:
         # What ran out is anybody's, and the reviewer's own to take again.
         mine = self.filter(queue_id=queue_id, reviewer=reviewer, submitted_at__isnull=True)
         mine.filter(reserved_until__lt=at).update(reviewer=None, reserved_until=None)
+        has_kept = self.filter(queue_id=queue_id, assigned_to=reviewer, submitted_at__isnull=True).exists()
         for _ in range(ATTEMPTS):
-            with transaction.atomic():
-                # Where rows can be locked, others look past this one; elsewhere the database has one writer at a time.
-                found = self._first(queue_id, reviewer, at=at, has_kept=has_kept)
-                if found is None:
-                    return None
-                if self._take(found, reviewer, at=at, until=until):
-                    taken: ReviewSlot = found
-                    taken.reviewer, taken.reserved_until = reviewer, until
-                    return taken
+            # Where rows can be locked, others look past this one; elsewhere the database has one writer at a time.
+            found = self._first(queue_id, reviewer, at=at, has_kept=has_kept)
+            if found is None:
+                return None
+            if self._take(found, reviewer, at=at, until=until):
+                taken: ReviewSlot = found
+                taken.reviewer, taken.reserved_until = reviewer, until
+                return taken
         return None
 
     def _first(self, queue_id: UUID, reviewer: str, *, at: datetime, has_kept: bool) -> ReviewSlot | None:
