@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import marvin
-from pydantic import BaseModel, Field, WithJsonSchema, create_model
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 from pydantic_ai.models import Model
 from pydantic_ai.usage import RequestUsage
 
@@ -70,7 +70,14 @@ def shape(rubric: Rubric) -> type[BaseModel]:
     }
     answers: Any = Annotated[dict[str, Any], WithJsonSchema(schema)]
     reason: Any = Annotated[str, Field(description="Why, in one to three sentences.")]
-    return create_model("Judgement", reason=(reason, ""), answers=(answers, ...))
+    config = ConfigDict(json_schema_extra=_reason_first)
+    return create_model("Judgement", __config__=config, reason=(reason, ""), answers=(answers, ...))
+
+
+def _reason_first(schema: dict[str, Any]) -> None:
+    """Ask for the reason, and before the answers; one that gives none is taken all the same."""
+    schema["properties"]["reason"].pop("default", None)
+    schema["required"] = ["reason", "answers"]
 
 
 def _schema(question: Question) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,7 +26,7 @@ from ai.services import actors, jobs
 from ai.services.reviews import judge_work, judging, queues
 from ai.services.selections import Selection
 from tests import factories
-from tests.fakes.vendors import Failure, Reply, VendorServer
+from tests.fakes.vendors import Call, Failure, Reply, VendorServer
 from tests.services.reviews.judges import SAYS_YES, answering, judge, judgements, parameters, run, sent
 from tests.services.reviews.making import NOW, QUESTIONS, queue, review, reviewer
 
@@ -79,7 +80,9 @@ class TestRun:
         run(made)
 
         [tool] = scripted.requests[0].json["tools"]
-        schema = parameters(tool)["$defs"]["Judgement"]["properties"]["answers"]
+        asked = parameters(tool)["$defs"]["Judgement"]
+        schema = asked["properties"]["answers"]
+        assert (list(asked["properties"]), asked["required"]) == (["reason", "answers"], ["reason", "answers"])
         assert schema["properties"]["tone"]["enum"] == ["kind", "cold"]
         assert schema["properties"]["faults"]["items"]["enum"] == ["facts", "length"]
         assert {name: schema["properties"]["mark"][name] for name in ("type", "minimum", "maximum")} == {
@@ -130,6 +133,20 @@ class TestRun:
         assert (job.status, job.done, job.failed) == ("completed", 1, 1)
         assert sorted(error for _, error in judgements()) == ["", said]
         assert sorted(JobItem.objects.values_list("error", flat=True)) == ["", said]
+
+    def test_takes_an_answer_without_a_reason(self, tenant: Tenant, scripted: VendorServer) -> None:
+        made = queue(tenant, items=1)
+        judge(made)
+
+        def bare(request: Any) -> Reply:
+            [tool] = request.json["tools"]
+            call = Call(tool["function"]["name"], json.dumps({"result": {"answers": SAYS_YES}}))
+            return Reply(chunks=(), calls=(call,))
+
+        scripted.script(bare)
+        run(made)
+
+        assert judgements() == [(SAYS_YES, "")]
 
     def test_asks_again_about_what_failed_and_about_nothing_else(self, tenant: Tenant, scripted: VendorServer) -> None:
         made = queue(tenant, items=3)
