@@ -15,7 +15,15 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from ai.admin.parts import badges, presence, review_filling, review_forms, review_tasks
+from ai.admin.parts import (
+    badges,
+    presence,
+    review_filling,
+    review_forms,
+    review_judge,
+    review_leading,
+    review_tasks,
+)
 from ai.admin.parts.base import ReadAdmin, answer
 from ai.admin.parts.filters import DateFilter, TenantFilter, exact
 from ai.exceptions import AIError, Forbidden, InvalidInput, NotFound
@@ -23,7 +31,7 @@ from ai.models import ReviewItem, ReviewQueue, ReviewRubric, ReviewVerdict
 from ai.models.presences import PresenceKind
 from ai.models.reviews import QueueState, ReviewUnit
 from ai.services import rendering
-from ai.services.reviews import deciding, figures, queues, reviewing
+from ai.services.reviews import assigning, deciding, figures, queues
 
 TONES = {QueueState.OPEN: "green", QueueState.PAUSED: "orange", QueueState.CLOSED: "gray"}
 #: Disputed items shown on a queue's page.
@@ -105,12 +113,16 @@ class ReviewQueueAdmin(ReadAdmin):
             "rubric": rubric,
             "questions": rubric.rubric.questions,
             "progress": figures.progress(queue_id=row.pk, at=now),
-            "paces": review_filling.named(figures.paces(queue_id=row.pk, at=now)) if leads else [],
+            "source": review_filling.source_words(row),
+            "reviewers": review_leading.reviewers(row, at=now) if leads else [],
+            "people": assigning.people(queue_id=row.pk) if leads else [],
+            "lately": review_leading.lately(request, row, at=now),
+            **({"judging": review_judge.panel(request, row)} if leads else {}),
             "agreements": figures.agreements(queue_id=row.pk) if leads and row.reviews_per_item > 1 else [],
             "findings": figures.findings(queue_id=row.pk) if leads else [],
             "disputed": disputed[:MOST_DISPUTED] if self.may(request, "adjudicate") else [],
             "may_review": self.may(request, "review") and row.state == QueueState.OPEN,
-            "can_undo": reviewing.last_answered(queue_id=row.pk, by=request.user) is not None,
+            "can_undo": review_leading.can_undo(request, row),
             "leads": leads,
             "nobody_yet": NOBODY_YET,
             "list_url": badges.url(LISTS[queues.NOUNS[ReviewUnit(row.unit)]]),
@@ -161,9 +173,11 @@ class ReviewQueueAdmin(ReadAdmin):
 
     # -- Further pages
     def extra_urls(self) -> Iterable[tuple[str, str, Callable[..., HttpResponse]]]:
-        """Reviewing, filling, asking, opening and closing, deciding."""
+        """Reviewing, the judge, leading, filling, asking, opening and closing, deciding."""
         return [
             *review_tasks.urls(self),
+            *review_judge.urls(self),
+            *review_leading.urls(self),
             ("fill/", "fill", lambda request: review_filling.view(self, request)),
             ("<uuid:object_id>/ask/", "ask", self.ask_view),
             ("<uuid:object_id>/state/", "state", self.state_view),
@@ -228,6 +242,8 @@ class ReviewQueueAdmin(ReadAdmin):
         rubric = ReviewRubric.objects.current(queue.pk).rubric
         back = reverse("admin:ai_reviewqueue_change", args=[queue.pk])
         given = review_forms.posted(rubric, request.POST) if request.method == "POST" else {}
+        if "withdraw" in request.POST:
+            return answer(request, back, lambda: self._withdrawn(request, item, back))
         refused = self._decide(request, item, given) if request.method == "POST" else None
         if request.method == "POST" and refused is None:
             return HttpResponseRedirect(back)
@@ -241,24 +257,26 @@ class ReviewQueueAdmin(ReadAdmin):
             "back": back,
             "fields": review_forms.fields(rubric, given, wrong=wrong, error=error),
             "others": review_filling.answers(item, rubric, by=request.user),
+            "voice": review_judge.voice(item, by=request.user),
             "verdict": ReviewVerdict.objects.filter(item_id=item.pk).first(),
         }
         return self.page(request, "admin/ai/reviewqueue/decide.html", queue.name, **context)
 
+    def _withdrawn(self, request: HttpRequest, item: ReviewItem, back: str) -> tuple[str, str]:
+        deciding.withdraw(item_id=item.pk, by=request.user, at=timezone.now())
+        return "The decision is withdrawn; the item is disputed again.", back
+
     def _decide(self, request: HttpRequest, item: ReviewItem, given: dict[str, Any]) -> InvalidInput | None:
-        """Decide, or withdraw the decision; what is wrong with the answers, if anything is."""
+        """Decide; what is wrong with the answers, if anything is."""
         reason = request.POST.get("reason", "")
         try:
-            if "withdraw" in request.POST:
-                deciding.withdraw(item_id=item.pk, by=request.user, at=timezone.now())
-                messages.success(request, "The decision is withdrawn; the item is disputed again.")
-            else:
-                deciding.decide(item_id=item.pk, answers=given, by=request.user, at=timezone.now(), reason=reason)
-                messages.success(request, "Decided.")
+            deciding.decide(item_id=item.pk, answers=given, by=request.user, at=timezone.now(), reason=reason)
         except InvalidInput as error:
             return error
         except Forbidden as error:
             raise PermissionDenied(error.message) from error
         except AIError as error:
             messages.error(request, error.message)
+        else:
+            messages.success(request, "Decided.")
         return None

@@ -17,7 +17,9 @@ from ai.models.messages import Message
 from ai.models.model_routes import ModelRoute
 from ai.models.person_keys import PersonKeys
 from ai.models.presences import Presence
+from ai.models.review_events import ReviewEvent
 from ai.models.review_items import ReviewItem, ReviewPass, ReviewSlot
+from ai.models.review_judges import ReviewJudge, ReviewJudgement
 from ai.models.reviews import ReviewQueue, ReviewRubric, ReviewVerdict
 from ai.models.run_steps import RunStep
 from ai.models.runs import Run
@@ -50,7 +52,10 @@ __all__ = [
     "PersonKeys",
     "Presence",
     "RemoteConnection",
+    "ReviewEvent",
     "ReviewItem",
+    "ReviewJudge",
+    "ReviewJudgement",
     "ReviewPass",
     "ReviewQueue",
     "ReviewRubric",

@@ -133,17 +133,23 @@ class ReviewSlotManager(TenantManager):
         # What ran out is anybody's, and the reviewer's own to take again.
         mine = self.filter(queue_id=queue_id, reviewer=reviewer, submitted_at__isnull=True)
         mine.filter(reserved_until__lt=at).update(reviewer=None, reserved_until=None)
+        has_kept = self.filter(queue_id=queue_id, assigned_to=reviewer, submitted_at__isnull=True).exists()
         for _ in range(ATTEMPTS):
-            with transaction.atomic():
-                # Where rows can be locked, others look past this one; elsewhere the database has one writer at a time.
-                found = self.free_for(queue_id, reviewer, at=at).select_for_update(skip_locked=True).first()
-                if found is None:
-                    return None
-                if self._take(found, reviewer, at=at, until=until):
-                    taken: ReviewSlot = found
-                    taken.reviewer, taken.reserved_until = reviewer, until
-                    return taken
+            # Where rows can be locked, others look past this one; elsewhere the database has one writer at a time.
+            found = self._first(queue_id, reviewer, at=at, has_kept=has_kept)
+            if found is None:
+                return None
+            if self._take(found, reviewer, at=at, until=until):
+                taken: ReviewSlot = found
+                taken.reviewer, taken.reserved_until = reviewer, until
+                return taken
         return None
+
+    def _first(self, queue_id: UUID, reviewer: str, *, at: datetime, has_kept: bool) -> ReviewSlot | None:
+        """What is kept for the reviewer comes first, as far as they have not passed it over."""
+        free = self.free_for(queue_id, reviewer, at=at).select_for_update(skip_locked=True)
+        found: ReviewSlot | None = (has_kept and free.filter(assigned_to=reviewer).first()) or free.first()
+        return found
 
     def _take(self, slot: ReviewSlot, reviewer: str, *, at: datetime, until: datetime) -> bool:
         free = self.filter(pk=slot.pk, submitted_at__isnull=True)
@@ -175,12 +181,68 @@ class ReviewSlotManager(TenantManager):
         mine = self.filter(pk=slot.pk, reviewer=reviewer, submitted_at=submitted_at)
         return bool(mine.update(submitted_at=None, reserved_until=until, draft=F("answers"), answers=None, modified=at))
 
-    def assign(self, item_id: UUID, reviewer: str, *, at: datetime) -> bool:
-        """Keep a free slot of the item for somebody; False when none is free."""
+    def assign(self, item_id: UUID, reviewer: str, *, at: datetime) -> ReviewSlot | None:
+        """Keep a free slot of the item for somebody; None when none is free, or they have one of it already."""
         with transaction.atomic():
             free = self.filter(item_id=item_id, reviewer__isnull=True, assigned_to__isnull=True)
-            found = free.order_by("number").select_for_update().first()
-            return bool(found and free.filter(pk=found.pk).update(assigned_to=reviewer, modified=at))
+            found: ReviewSlot | None = free.order_by("number").select_for_update().first()
+            try:
+                with transaction.atomic():
+                    kept = found and free.filter(pk=found.pk).update(assigned_to=reviewer, modified=at)
+            except IntegrityError:  # one of it is kept for them
+                return None
+            if kept and self.filter(item_id=item_id, reviewer=reviewer).exists():
+                self.unassign(found.pk, reviewer, at=at)  # type: ignore[union-attr]
+                return None
+            return found if kept else None
+
+    def unassign(self, slot_id: UUID, reviewer: str, *, at: datetime) -> bool:
+        """Keep a slot for them no more; False when it is not, or when it has been taken."""
+        kept = self.filter(pk=slot_id, assigned_to=reviewer, reviewer__isnull=True)
+        return bool(kept.update(assigned_to=None, modified=at))
+
+    def keep_for(self, slot_id: UUID, reviewer: str, *, at: datetime) -> bool:
+        """Keep this slot for somebody; False when it is taken or kept, or they have another of its item."""
+        free = self.filter(pk=slot_id, assigned_to__isnull=True, reviewer__isnull=True)
+        try:
+            with transaction.atomic():
+                return bool(free.update(assigned_to=reviewer, modified=at))
+        except IntegrityError:
+            return False
+
+    def assignable(self, queue_id: UUID, reviewer: str) -> Any:
+        """Slots that may be kept for somebody, in their order: nobody has them, and they have none of that item."""
+        theirs = self.filter(queue_id=queue_id).filter(Q(reviewer=reviewer) | Q(assigned_to=reviewer)).values("item_id")
+        passed = ReviewPass.objects.filter(queue_id=queue_id, reviewer=reviewer).values("item_id")
+        free = self.filter(
+            queue_id=queue_id, submitted_at__isnull=True, reviewer__isnull=True, assigned_to__isnull=True
+        )
+        return free.exclude(item_id__in=theirs).exclude(item_id__in=passed).order_by("position", "number")
+
+    def hold(self, slot_id: UUID, reviewer: str, *, draft: dict[str, Any], until: datetime, at: datetime) -> bool:
+        """Give a slot that nobody has taken to a reviewer, with a draft; False when somebody has, or it is kept for others."""
+        free = self.filter(pk=slot_id, submitted_at__isnull=True).filter(
+            Q(reviewer__isnull=True) | Q(reserved_until__lt=at)
+        )
+        free = free.filter(Q(assigned_to__isnull=True) | Q(assigned_to=reviewer))
+        try:
+            with transaction.atomic():
+                return bool(free.update(reviewer=reviewer, reserved_until=until, draft=draft, modified=at))
+        except IntegrityError:  # they have another review of the item
+            return False
+
+    def restore(
+        self, slot_id: UUID, reviewer: str, *, answers: Any, version: int, submitted_at: datetime, at: datetime
+    ) -> bool:
+        """Let an answer that was taken back count again; False when somebody else has the slot, or it is answered anew."""
+        free = self.filter(pk=slot_id, submitted_at__isnull=True)
+        free = free.filter(Q(reviewer=reviewer) | Q(reviewer__isnull=True) | Q(reserved_until__lt=at))
+        values = {"answers": answers, "rubric_version": version, "submitted_at": submitted_at, "reserved_until": None}
+        try:
+            with transaction.atomic():
+                return bool(free.update(reviewer=reviewer, **values, draft={}, modified=at))
+        except IntegrityError:  # they have another review of the item
+            return False
 
     def answered(self, item_id: UUID) -> Any:
         """The slots of an item that have answers."""
@@ -214,6 +276,11 @@ class ReviewSlot(TenantRecord):
                 name="ai_review_slot_one_each",
                 condition=Q(reviewer__isnull=False),
             ),
+            models.UniqueConstraint(
+                fields=["item_id", "assigned_to"],
+                name="ai_review_slot_kept_once",
+                condition=Q(assigned_to__isnull=False),
+            ),
             models.CheckConstraint(
                 name="ai_review_slot_answered_by_somebody",
                 condition=Q(submitted_at__isnull=True) | Q(reviewer__isnull=False, answers__isnull=False),
@@ -226,6 +293,9 @@ class ReviewSlot(TenantRecord):
                 condition=Q(submitted_at__isnull=True),
             ),
             models.Index(fields=["queue_id", "reviewer", "-submitted_at"], name="ai_review_slot_reviewer"),
+            models.Index(
+                fields=["queue_id", "assigned_to"], name="ai_review_slot_kept", condition=Q(assigned_to__isnull=False)
+            ),
         )
 
     def __str__(self) -> str:
@@ -238,6 +308,10 @@ class ReviewPassManager(TenantManager):
     def note(self, row: ReviewPass) -> None:
         """Note that somebody passes an item over; a second time changes nothing."""
         self.bulk_create([row], ignore_conflicts=True)
+
+    def forget(self, item_id: UUID, reviewer: str) -> bool:
+        """Offer an item again; False when it was not passed over."""
+        return bool(self.filter(item_id=item_id, reviewer=reviewer).delete()[0])
 
 
 class ReviewPass(TenantRecord):

@@ -48,9 +48,9 @@ class ReviewQueueManager(TenantManager):
         queue: ReviewQueue = self.select_for_update().get(pk=queue_id)
         return queue
 
-    def move(self, queue_id: UUID, *, state: str, at: datetime) -> bool:
-        """Open, pause or close the queue; False when that changes nothing."""
-        return bool(self.filter(pk=queue_id).exclude(state=state).update(state=state, modified=at))
+    def move(self, queue_id: UUID, *, state: str, was: str, at: datetime) -> bool:
+        """Open, pause or close the queue; False when it is not as it was."""
+        return bool(self.filter(pk=queue_id, state=was).exclude(state=state).update(state=state, modified=at))
 
 
 class ReviewQueue(TenantRecord):

@@ -24,6 +24,7 @@ CARRIERS = {
     "bundle": "ai.services.bundles.jobs.carry_on",
     "bundle_import": "ai.services.bundles.jobs.carry_on",
     "import": "ai.services.imports.background.carry_on",
+    "judge": "ai.services.reviews.judge_work.carry_on",
     "retitle": "ai.services.retitles.carry_on",
     "retitle_apply": "ai.services.retitle_batches.carry_on",
     "retitle_undo": "ai.services.retitle_batches.carry_on",

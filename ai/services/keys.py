@@ -78,7 +78,7 @@ REVIEW = Page(
         Action("previous", "The previous message", "k"),
         Action("unfold", "Unfold and fold what is folded", "e"),
         Action("pass", "Skip: the item goes to others", "s"),
-        Action("undo", "Take back my last answer", "u"),
+        Action("undo", "Take back what I did last", "u"),
         Action("keys", "Show and hide the keys", "?"),
     ),
 )

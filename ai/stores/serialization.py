@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
@@ -11,6 +12,17 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from ai.exceptions import InvalidInput
+
+#: JSON says these signs otherwise, so that no text ends what it is quoted in.
+_INERT = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "`": "\\u0060", "{{": "\\u007b\\u007b", "{%": "\\u007b%"}
+
+
+def quoted(value: Any) -> str:
+    """The value as JSON for a model to read: data, in which nothing can end the quotation."""
+    text = json.dumps(value, ensure_ascii=False)
+    for sign, code in _INERT.items():
+        text = text.replace(sign, code)
+    return text
 
 
 def clean_text(text: str) -> str:

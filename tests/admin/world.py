@@ -26,6 +26,8 @@ from ai.models import (
     ModelRoute,
     RemoteConnection,
     ReviewItem,
+    ReviewJudge,
+    ReviewJudgement,
     ReviewQueue,
     Run,
     RunStep,
@@ -112,10 +114,22 @@ def _one(tenant: Tenant, number: int, word: str) -> dict[Any, Any]:
     entry = AuditEntry.objects.record(f"{word}.done", actor_id="1", actor_name=word, at=now, target=run)
     queue = ReviewQueue(tenant_id=tenant.pk, name=f"{word} {thread.pk.hex}", unit="thread", instructions=word)
     ReviewQueue.objects.make(queue, Rubric.from_json([{"id": "fine", "type": "yes_no", "text": f"{word}?"}]))
-    ReviewItem.objects.add(
-        [ReviewItem(tenant_id=tenant.pk, queue_id=queue.pk, object_id=thread.pk, thread_id=thread.pk, position=0)],
-        slots=1,
+    item = ReviewItem(tenant_id=tenant.pk, queue_id=queue.pk, object_id=thread.pk, thread_id=thread.pk, position=0)
+    ReviewItem.objects.add([item], slots=1)
+    judge = ReviewJudge(
+        tenant_id=tenant.pk, queue_id=queue.pk, version=1, model="local:smollm2", prompt=f"{word} strictly"
     )
+    ReviewJudge.objects.write(judge)
+    ReviewJudge.objects.freeze(judge, rubric_version=1, at=now)
+    judgement = ReviewJudgement(
+        tenant_id=tenant.pk,
+        queue_id=queue.pk,
+        item_id=item.pk,
+        judge_version=1,
+        rubric_version=1,
+        error=f"{word} failed",
+    )
+    ReviewJudgement.objects.keep(judgement, at=now)
     rows: dict[Any, Any] = {
         type(row): row
         for row in (

@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils import timezone
 
-from ai.admin.parts import badges
+from ai.admin.parts import badges, review_judge
 from ai.admin.parts.doors import later
 from ai.models import Job, SyncConflict
 from ai.models.conflicts import ConflictStatus
@@ -94,6 +94,13 @@ def _conflicts(request: HttpRequest, job: Job) -> list[Link]:
     return [Link("Decide conflicts", address, "sync_problem", is_main=True)]
 
 
+def _queue(request: HttpRequest, job: Job) -> list[Link]:
+    """The queue whose judge answers."""
+    return [
+        Link(words, address, "rate_review", is_main=True) for words, address in review_judge.job_links(request, job)
+    ]
+
+
 #: Every kind of job, by `Job.kind`.
 KINDS: dict[str, Kind] = {
     "replay": Kind("Replay"),
@@ -108,6 +115,12 @@ KINDS: dict[str, Kind] = {
         cancelling="What has been imported stays; the rest of the file will not be read. The file is deleted: to go on later, "
         "upload it again, and what is here already is passed over.",
         in_percent=True,
+    ),
+    "judge": Kind(
+        "Judge",
+        _queue,
+        template="admin/ai/reviewqueue/judge_job.html",
+        context=review_judge.job_context,
     ),
     "retitle": Kind("Retitle", _titles(lambda job: job.pk)),
     "retitle_apply": Kind("Apply titles", _titles(_of), template="admin/ai/retitle/job.html"),

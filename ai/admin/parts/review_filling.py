@@ -22,8 +22,7 @@ from ai.admin.parts.lists import Button
 from ai.exceptions import AIError, Forbidden, InvalidInput
 from ai.models import ReviewItem, ReviewQueue
 from ai.models.reviews import QueueState
-from ai.services.reviews import queues, reviewing
-from ai.services.reviews.figures import Pace
+from ai.services.reviews import queues, reviewing, sampling_rows
 from ai.services.selections import APPEARANCE, NOUNS, Selection
 from ai.stores.rubrics import Rubric
 
@@ -39,10 +38,16 @@ def names(keys: Iterable[str | None]) -> dict[str, str]:
     return {str(person.pk): person.get_username() for person in people}
 
 
-def named(paces: list[Pace]) -> list[dict[str, Any]]:
-    """Who has done how much."""
-    known = names(pace.reviewer for pace in paces)
-    return [{"name": known.get(pace.reviewer, pace.reviewer), "pace": pace} for pace in paces]
+def source_words(queue: ReviewQueue) -> str:
+    """What a queue's sample was taken of, and how, so that it can be taken again; empty without one."""
+    source = queue.source or {}
+    if "selection" not in source:
+        return ""
+    how = sampling_rows.offers(queue.unit).get(source.get("how") or "", "By lot")
+    size = f"a sample of {source['sample']:,}" if source.get("sample") else "all"
+    of = f" of {queue.population:,}" if queue.population else ""
+    words = f"{size}{of} from {source['selection']}. {how}, with the seed {source.get('seed', 1)}"
+    return words[:1].upper() + words[1:]
 
 
 def answers(item: ReviewItem, rubric: Rubric, *, by: Any) -> list[dict[str, Any]]:
@@ -60,16 +65,23 @@ def answers(item: ReviewItem, rubric: Rubric, *, by: Any) -> list[dict[str, Any]
 
 
 class FillForm(forms.Form):
-    """Which queue, and how many."""
+    """Which queue, how many, and which."""
 
     queue = forms.ChoiceField(widget=widgets.UnfoldAdminSelectWidget)
     sample = forms.IntegerField(
-        label="Only a random sample of",
+        label="Only a sample of",
         required=False,
         min_value=1,
         max_value=queues.MOST_ITEMS,
         widget=widgets.UnfoldAdminIntegerFieldWidget,
         help_text="Empty: all of them.",
+    )
+    how = forms.ChoiceField(
+        label="Chosen",
+        required=False,
+        widget=widgets.UnfoldAdminSelectWidget,
+        help_text="A share of each group is as large as the group's share of all, and at least one. What is in dispute says "
+        "nothing of how often that is: the queue then shows no interval for all.",
     )
     seed = forms.IntegerField(
         initial=1,
@@ -85,6 +97,12 @@ class FillForm(forms.Form):
         choices = [(str(row.pk), f"{row.name} ({row.get_unit_display().lower()})") for row in rows[:MOST_QUEUES]]
         self.fields["queue"].choices = choices  # type: ignore[attr-defined]
         self.has_queues = bool(choices)
+        ways: dict[str, str] = {}
+        for unit in units:
+            ways |= {how: ways.get(how, words) for how, words in sampling_rows.offers(unit).items()}
+        if len(units) > 1:
+            ways[sampling_rows.DIFFERS] = "Only runs and replays that answer otherwise than each other"
+        self.fields["how"].choices = list(ways.items())  # type: ignore[attr-defined]
 
 
 def view(admin: Any, request: HttpRequest) -> HttpResponse:
@@ -105,7 +123,7 @@ def view(admin: Any, request: HttpRequest) -> HttpResponse:
         except Forbidden as error:
             raise PermissionDenied(error.message) from error
         except AIError as error:
-            form.add_error(None, error.message)
+            form.add_error(error.param if error.param in form.fields else None, error.message)
     context = {
         "form": form,
         "described": selection.describe(),
@@ -130,7 +148,8 @@ def _fill(request: HttpRequest, given: dict[str, Any], selection: Selection) -> 
         by=request.user,
         at=timezone.now(),
         sample=given["sample"],
-        seed=given["seed"] or 1,
+        seed=1 if given["seed"] is None else given["seed"],
+        how=given["how"],
     )
     messages.success(
         request, f"{added:,} item{'s' * (added != 1)} added; what the queue had already is not there twice."

@@ -12,12 +12,12 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
-from ai.admin.parts import badges, comparisons, review_forms
+from ai.admin.parts import badges, comparisons, review_forms, review_leading
 from ai.exceptions import AIError, Conflict, Forbidden, InvalidInput, NotFound
 from ai.models import ChatThread, Message, ReviewItem, ReviewQueue
 from ai.models.reviews import ReviewUnit
 from ai.services import audit, transcripts
-from ai.services.reviews import figures, reviewing
+from ai.services.reviews import figures, queues, reviewing, undoing
 from ai.services.reviews.reviewing import Task
 
 Views = list[tuple[str, str, Callable[..., HttpResponse]]]
@@ -106,7 +106,7 @@ def _page(
         "bar": badges.progress(progress.percent),
         "others": _others(request, task) if task.slot.submitted_at else [],
         "may": READ_ONLY,
-        "can_undo": reviewing.last_answered(queue_id=task.queue.pk, by=request.user) is not None,
+        "can_undo": review_leading.can_undo(request, task.queue),
     }
     if request.method == "GET":
         audit.seen(context["thread"], by=request.user, at=timezone.now())
@@ -182,27 +182,36 @@ def _draft(admin: Any, request: HttpRequest, slot_id: UUID) -> HttpResponse:
 def _pass(admin: Any, request: HttpRequest, slot_id: UUID) -> HttpResponse:
     task = reviewing.task(slot_id=slot_id, by=request.user)
     reason = request.POST.get("reason", "")
-    reviewing.pass_over(slot_id=slot_id, by=request.user, at=timezone.now(), reason=reason)
+    try:
+        reviewing.pass_over(slot_id=slot_id, by=request.user, at=timezone.now(), reason=reason)
+    except Conflict as error:
+        messages.error(request, error.message)
+        return _to_queue(request, _queue_url(task.queue.pk))
     return _go_on(request, task.queue.pk)
 
 
 def _back(admin: Any, request: HttpRequest, slot_id: UUID) -> HttpResponse:
     task = reviewing.task(slot_id=slot_id, by=request.user)
-    reviewing.put_back(slot_id=slot_id, by=request.user, at=timezone.now())
-    messages.success(request, "The item is back in the queue.")
+    try:
+        reviewing.put_back(slot_id=slot_id, by=request.user, at=timezone.now())
+    except Conflict as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, "The item is back in the queue.")
     return _to_queue(request, _queue_url(task.queue.pk))
 
 
 def _undo(admin: Any, request: HttpRequest, queue_id: UUID) -> HttpResponse:
-    slot = reviewing.last_answered(queue_id=queue_id, by=request.user)
-    if slot is None:
-        messages.info(request, "You have not answered anything in this queue.")
-        return _to_queue(request, _queue_url(queue_id))
+    """Take back what this reviewer did last: an answer, a skip, or putting back."""
+    queue = queues.get(queue_id)
     try:
-        reviewing.take_back(slot_id=slot.pk, by=request.user, at=timezone.now())
+        done = undoing.undo_last(queue_id=queue.pk, by=request.user, at=timezone.now())
     except AIError as error:
-        if isinstance(error, Forbidden | NotFound):
+        if isinstance(error, Forbidden):
             raise
         messages.error(request, error.message)
         return _to_queue(request, _queue_url(queue_id))
-    return HttpResponseRedirect(_task_url(slot.pk))
+    if done.slot_id is None:
+        messages.success(request, done.words)
+        return _to_queue(request, _queue_url(queue_id))
+    return HttpResponseRedirect(_task_url(done.slot_id))

@@ -33,7 +33,10 @@ from ai.models import (
     ModelRoute,
     Presence,
     RemoteConnection,
+    ReviewEvent,
     ReviewItem,
+    ReviewJudge,
+    ReviewJudgement,
     ReviewPass,
     ReviewQueue,
     ReviewRubric,
@@ -79,6 +82,9 @@ LEFT_OUT = frozenset(
 )
 
 
+#: Items that nobody reviews any more, whoever may take an answer back.
+DONE_WITH = (ItemState.DECIDED, ItemState.GONE)
+
 #: What a review says that nobody has given yet.
 UNANSWERED: Json = dict.fromkeys(("reviewer", "reserved_until", "submitted_at", "rubric_version", "answers"))
 
@@ -108,6 +114,9 @@ class Table:
         if self.model is ReviewSlot and is_blind:
             still_open = ReviewItem._base_manager.filter(pk=OuterRef("item_id"), state=ItemState.OPEN)
             return rows.annotate(is_hidden=Exists(still_open) & Q(submitted_at__isnull=False))
+        if self.model is ReviewJudgement and is_blind:
+            # What a judge said of an item that its reader may still review, or answer anew.
+            return rows.filter(item_id__in=ReviewItem._base_manager.filter(state__in=DONE_WITH).values("pk"))
         return rows
 
     def to_json(self, row: Any) -> Json:
@@ -152,6 +161,8 @@ TABLES = (
     Table(ReviewSlot),
     Table(ReviewPass),
     Table(ReviewVerdict),
+    Table(ReviewJudge),
+    Table(ReviewJudgement),
     Table(VectorStore),
     Table(VectorStoreBatch),
     Table(VectorStoreFile),
@@ -165,6 +176,7 @@ ELSEWHERE: Mapping[type[models.Model], str] = {
     Job: "work of this console",
     JobItem: "work of this console",
     Presence: "who looks at this console now",
+    ReviewEvent: "what people of this console may still take back",
     SavedView: "follows accounts, which belong to this console",
     SearchDocument: "follows from titles and messages",
     TenantMembership: "accounts belong to this console",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import combinations
@@ -122,7 +122,7 @@ def _units(queue_id: UUID, version: int) -> list[dict[str, dict[str, Any]]]:
 
 def _agreement(question: Question, units: Iterable[dict[str, dict[str, Any]]]) -> Agreement:
     ratings = [
-        {who: _plain(answers[question.id]) for who, answers in unit.items() if question.id in answers} for unit in units
+        {who: plain(answers[question.id]) for who, answers in unit.items() if question.id in answers} for unit in units
     ]
     pairs: dict[tuple[str, str], list[tuple[Any, Any]]] = defaultdict(list)
     for rated in ratings:
@@ -137,13 +137,14 @@ def _agreement(question: Question, units: Iterable[dict[str, dict[str, Any]]]) -
     )
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """An answer that can be compared and counted."""
     return tuple(value) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)
 class Finding:
-    """How often a question was answered so, among the items that have a verdict."""
+    """How often a question was answered so: of `figures.findings`, among the items that have a verdict."""
 
     question: Question
     answer: str
@@ -154,26 +155,35 @@ def findings(*, queue_id: UUID) -> list[Finding]:
     """The rates of the answers that count, each with its 95 % interval; of a sample, for all it was taken from."""
     queue = queues.get(queue_id)
     questions = ReviewRubric.objects.current(queue_id).rubric.questions
+    verdicts = ReviewVerdict.objects.filter(queue_id=queue_id).values_list("answers", flat=True)
+    return rates(questions, verdicts.iterator(CHUNK), population=queue.population)
+
+
+def rates(
+    questions: Iterable[Question], given: Iterable[Mapping[str, Any] | None], *, population: int | None = None
+) -> list[Finding]:
+    """How often each question was answered how in `given`, which may be a sample of `population`."""
     counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     totals: dict[str, int] = defaultdict(int)
-    verdicts = ReviewVerdict.objects.filter(queue_id=queue_id).values_list("answers", flat=True)
-    for answers in verdicts.iterator(CHUNK):
+    for answers in given:
         for name, value in (answers or {}).items():
             totals[name] += 1
             for each in value if isinstance(value, list) else [value]:
-                counts[name][_word(each)] += 1
+                counts[name][word(each)] += 1
     found = []
     for question in questions:
-        for answer in _possible(question):
-            rate = agreement.rate(counts[question.id][answer], totals[question.id], population=queue.population)
+        for answer in possible(question):
+            rate = agreement.rate(counts[question.id][answer], totals[question.id], population=population)
             if rate is not None:
                 found.append(Finding(question, answer, rate))
     return found
 
 
-def _possible(question: Question) -> list[str]:
+def possible(question: Question) -> list[str]:
+    """The answers whose rates are told."""
     return ["yes", "no"] if question.type == QuestionType.YES_NO else list(question.options)
 
 
-def _word(value: Any) -> str:
+def word(value: Any) -> str:
+    """An answer, or one of several, as it is called."""
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

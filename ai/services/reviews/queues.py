@@ -10,10 +10,11 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from ai.exceptions import Conflict, InvalidInput, NotFound
-from ai.models import ChatThread, Message, ReviewItem, ReviewQueue, ReviewRubric, ReviewSlot, Run
+from ai.models import ChatThread, Message, ReviewItem, ReviewQueue, ReviewRubric, Run
+from ai.models.review_events import ReviewEventKind
 from ai.models.reviews import MOST_REVIEWS, QueueState, ReviewUnit
 from ai.services import actors, audit, permissions
-from ai.services.reviews import sampling
+from ai.services.reviews import history, sampling_rows
 from ai.services.selections import Selection
 from ai.stores.rubrics import Rubric
 from ai.stores.serialization import clean_text
@@ -93,13 +94,25 @@ def make(
 
 @transaction.atomic
 def fill(
-    *, queue_id: UUID, selection: Selection, by: Any, at: datetime, sample: int | None = None, seed: int = 1
+    *,
+    queue_id: UUID,
+    selection: Selection,
+    by: Any,
+    at: datetime,
+    sample: int | None = None,
+    seed: int = 1,
+    how: str = "",
 ) -> int:
-    """Add what is selected, or a random sample of it, to the queue; how many items that were. What it has is passed over.
+    """Add what is selected, or a sample of it, to the queue; how many items that were. What it has is passed over.
+
+    Args:
+        how: how a sample is taken: by lot, by lot with a share of each group ("by:model"), or only of what is in dispute
+            ("only:disputed"); `sampling_rows.offers` says which there are for a unit.
 
     Raises:
         Forbidden, NotFound.
-        InvalidInput: the selection is of other things than the queue's, of another tenant's, empty, or too big.
+        InvalidInput: the selection is of other things than the queue's, of another tenant's, empty, or too big; or there is no
+            such way to take a sample.
         Conflict: the queue is closed.
     """
     permissions.require(by, "ai.change_reviewqueue")
@@ -112,19 +125,20 @@ def fill(
     rows = selection.frozen(at=at).queryset().filter(tenant_id=queue.tenant_id).order_by("pk")
     if queue.unit == ReviewUnit.REPLAY:
         rows = rows.filter(replay_of_thread__isnull=False)
-    found = rows.values_list("pk", flat=True)
-    keys, population = list(found[: MOST_ITEMS + 1]), None
-    if sample is not None:
-        keys, population = sampling.random(found.iterator(), size=min(sample, MOST_ITEMS), seed=seed)
+    taken = sampling_rows.take(
+        rows, queue, how=how, size=None if sample is None else min(sample, MOST_ITEMS), seed=seed
+    )
+    keys = taken.keys[: MOST_ITEMS + 1]
     if not keys:
         raise InvalidInput(f"There are no such {noun} in the queue's tenant.")
     if len(keys) > MOST_ITEMS:
         raise InvalidInput(f"These are more than {MOST_ITEMS:,} {noun}; review a sample of them.")
     added = _add(queue, keys)
-    if sample is not None:
-        source = {"selection": selection.describe(), "sample": sample, "seed": seed}
-        ReviewQueue.objects.filter(pk=queue.pk).update(source=source, population=population, modified=at)
-    audit.record("review_queue.filled", target=queue, by=by, at=at, items=added, selection=selection.describe())
+    if sample is not None or how:
+        source = {"selection": selection.describe(), "sample": sample, "seed": seed, **taken.source}
+        ReviewQueue.objects.filter(pk=queue.pk).update(source=source, population=taken.population, modified=at)
+    told: dict[str, Any] = {"items": added, "selection": selection.describe(), **({"how": how} if how else {})}
+    audit.record("review_queue.filled", target=queue, by=by, at=at, **told)
     return added
 
 
@@ -163,19 +177,29 @@ def _chunks(keys: Sequence[UUID], size: int = 1_000) -> Iterable[Sequence[UUID]]
 
 
 @transaction.atomic
-def move(*, queue_id: UUID, state: str, by: Any, at: datetime) -> ReviewQueue:
+def move(*, queue_id: UUID, state: str, by: Any, at: datetime, was: str | None = None) -> ReviewQueue:
     """Open, pause or close the queue. Reservations stay; a queue that is not open gives out no new ones.
+
+    Args:
+        was: the state that `by` saw; where it is another one by now, nothing changes.
 
     Raises:
         Forbidden, NotFound.
         InvalidInput: there is no such state.
+        Conflict: somebody else changed it at the same moment, or it is not as it was.
     """
     permissions.require(by, "ai.change_reviewqueue")
     if state not in QueueState.values:
         raise InvalidInput(f"A queue is one of {', '.join(QueueState.values)}.", param="state")
     queue = get(queue_id)
-    if ReviewQueue.objects.move(queue_id, state=state, at=at):
-        audit.record(f"review_queue.{state}", target=queue, by=by, at=at)
+    if queue.state == state and was is None:
+        return queue
+    if not ReviewQueue.objects.move(queue_id, state=state, was=was or queue.state, at=at):
+        raise Conflict("Somebody else has changed the queue's state meanwhile; look again.")
+    audit.record(f"review_queue.{state}", target=queue, by=by, at=at)
+    history.note(
+        ReviewEventKind.MOVED, queue=queue, by=by, at=at, before={"state": queue.state}, after={"state": state}
+    )
     return get(queue_id)
 
 
@@ -199,21 +223,21 @@ def ask(*, queue_id: UUID, questions: Sequence[Any], by: Any, at: datetime) -> R
     return ReviewRubric.objects.current(queue_id)
 
 
-@transaction.atomic
 def assign(*, item_id: UUID, to: Any, by: Any, at: datetime) -> None:
     """Keep a free review of an item for somebody, who need not take it.
 
     Raises:
         Forbidden, NotFound.
-        Conflict: none of its reviews is free.
+        InvalidInput: they may not review there.
+        Conflict: none of its reviews is free for them.
     """
+    from ai.services.reviews import assigning  # noqa: PLC0415 - it builds on this module
+
     permissions.require(by, "ai.change_reviewqueue")
     item = ReviewItem.objects.filter(pk=item_id).first()
     if item is None:
         raise NotFound("There is no such item.")
-    if not ReviewSlot.objects.assign(item_id, actors.id_of(to), at=at):
-        raise Conflict("All reviews of this item are taken.")
-    audit.record("review_item.assigned", target=item, by=by, at=at, to=actors.name_of(to))
+    assigning.assign_items(queue_id=item.queue_id, item_ids=[item_id], to=to, by=by, at=at)
 
 
 def is_there(item: ReviewItem, unit: str) -> bool:

@@ -14,14 +14,14 @@ from uuid import UUID
 from django.db import transaction
 
 from ai.exceptions import Conflict, InvalidInput, NotFound
-from ai.models import ReviewItem, ReviewPass, ReviewQueue, ReviewRubric, ReviewSlot, ReviewVerdict
+from ai.models import ReviewEvent, ReviewItem, ReviewPass, ReviewQueue, ReviewRubric, ReviewSlot, ReviewVerdict
+from ai.models.review_events import ReviewEventKind as Kind
 from ai.models.review_items import ItemState
 from ai.models.reviews import AGREEMENT, QueueState
 from ai.services import actors, audit, permissions
-from ai.services.reviews import queues
+from ai.services.reviews import history, queues
 from ai.stores.rubrics import TEXTS, Rubric
 
-UNDO_DAYS = 30
 LOST = (
     "Your reservation ran out and somebody else has taken this review. Your answers are still on your page: copy them."
 )
@@ -115,12 +115,15 @@ def submit(*, slot_id: UUID, answers: Mapping[str, Any], by: Any, at: datetime) 
     if not ReviewSlot.objects.submit(slot, actors.id_of(by), answers=kept, version=version, at=at):
         raise Conflict(LOST)
     item = ReviewItem.objects.locked(slot.item_id)
-    _settle(item, rubric, at=at)
+    settle(item, rubric, at=at)
     audit.record("review.submitted", target=item, by=by, at=at, version=version)
+    ReviewEvent.objects.retire(Kind.TAKEN_BACK, item_id=item.pk, slot_id=slot.pk, at=at)
+    ReviewEvent.objects.retire(Kind.PUT_BACK, item_id=item.pk, slot_id=slot.pk, at=at)
+    history.note(Kind.SUBMITTED, queue=slot, by=by, at=at)
     return ReviewItem.objects.locked(slot.item_id)
 
 
-def _settle(item: ReviewItem, rubric: Rubric, *, at: datetime) -> None:
+def settle(item: ReviewItem, rubric: Rubric, *, at: datetime) -> None:
     """Say where a locked item stands after an answer was given."""
     answered = list(ReviewSlot.objects.answered(item.pk))
     if item.state == ItemState.DECIDED or ReviewSlot.objects.filter(item_id=item.pk).count() > len(answered):
@@ -148,6 +151,7 @@ def agree(rubric: Rubric, answered: Sequence[ReviewSlot]) -> bool:
     return len(said) == 1
 
 
+@transaction.atomic
 def put_back(*, slot_id: UUID, by: Any, at: datetime) -> None:
     """Give a reserved review back to whoever comes next, `by` included.
 
@@ -155,8 +159,16 @@ def put_back(*, slot_id: UUID, by: Any, at: datetime) -> None:
         Forbidden, NotFound.
         Conflict: it is answered, or no longer theirs.
     """
-    if not ReviewSlot.objects.release(_mine(slot_id, by), actors.id_of(by), at=at):
+    slot = _released(slot_id, by, at)
+    audit.record("review.put_back", target=ReviewItem.objects.get(pk=slot.item_id), by=by, at=at)
+    history.note(Kind.PUT_BACK, queue=slot, by=by, at=at, before={"draft": slot.draft})
+
+
+def _released(slot_id: UUID, by: Any, at: datetime) -> ReviewSlot:
+    slot = _mine(slot_id, by)
+    if not ReviewSlot.objects.release(slot, actors.id_of(by), at=at):
         raise Conflict("This review is answered already.")
+    return slot
 
 
 @transaction.atomic
@@ -166,8 +178,7 @@ def pass_over(*, slot_id: UUID, by: Any, at: datetime, reason: str = "") -> None
     Raises:
         Forbidden, NotFound, Conflict.
     """
-    slot = _mine(slot_id, by)
-    put_back(slot_id=slot_id, by=by, at=at)
+    slot = _released(slot_id, by, at)
     row = ReviewPass(
         tenant_id=slot.tenant_id,
         queue_id=slot.queue_id,
@@ -176,6 +187,8 @@ def pass_over(*, slot_id: UUID, by: Any, at: datetime, reason: str = "") -> None
         reason=reason[:2000],
     )
     ReviewPass.objects.note(row)
+    audit.record("review.passed", target=ReviewItem.objects.get(pk=slot.item_id), by=by, at=at)
+    history.note(Kind.PASSED, queue=slot, by=by, at=at, before={"draft": slot.draft})
 
 
 @transaction.atomic
@@ -185,23 +198,27 @@ def take_back(*, slot_id: UUID, by: Any, at: datetime) -> Task:
     Raises:
         Forbidden, NotFound.
         InvalidInput: there is no answer, or it is older than 30 days.
-        Conflict: somebody has decided the item, or the answer was changed meanwhile.
+        Conflict: somebody has decided the item (who, and when), or the answer was changed meanwhile.
     """
     slot = _mine(slot_id, by)
-    if slot.submitted_at is None or at - slot.submitted_at > timedelta(days=UNDO_DAYS):
-        raise InvalidInput(f"There is no answer of the last {UNDO_DAYS} days to take back.")
+    if slot.submitted_at is None or at - slot.submitted_at > history.UNDO:
+        raise InvalidInput(f"There is no answer of the last {history.UNDO_DAYS} days to take back.")
     queue = queues.get(slot.queue_id)
     item = ReviewItem.objects.locked(slot.item_id)
     if item.state == ItemState.DECIDED:
-        raise Conflict("Somebody has decided this item since; ask them to withdraw that first.")
+        who = history.latest_of_item(item.pk, Kind.DECIDED) or "Somebody has decided this item since."
+        raise Conflict(f"{who} Ask them to withdraw that first.")
     if item.state == ItemState.DISPUTED and by.has_perm("ai.adjudicate_reviewqueue"):
         raise Conflict("You can see how others answered this item: decide it instead of answering it anew.")
+    before = {"answers": slot.answers, "version": slot.rubric_version, "submitted_at": slot.submitted_at.isoformat()}
     until = at + timedelta(minutes=queue.reservation_minutes)
     if not ReviewSlot.objects.reopen(slot, actors.id_of(by), submitted_at=slot.submitted_at, until=until, at=at):
         raise Conflict("This answer was changed meanwhile; reload and look again.")
     ReviewVerdict.objects.withdraw(item.pk, decided_by=AGREEMENT)
     ReviewItem.objects.move(item.pk, state=ItemState.OPEN, at=at)
     audit.record("review.taken_back", target=item, by=by, at=at)
+    ReviewEvent.objects.retire(Kind.SUBMITTED, item_id=item.pk, slot_id=slot.pk, at=at)
+    history.note(Kind.TAKEN_BACK, queue=slot, by=by, at=at, before=before)
     slot.refresh_from_db()
     return _task(slot, queue)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from uuid import UUID
 
 
@@ -24,11 +25,29 @@ def random(keys: Iterable[UUID], *, size: int, seed: int) -> tuple[list[UUID], i
 
 def stratified(strata: Mapping[UUID, str], *, size: int, seed: int) -> list[UUID]:
     """So many keys, as many of each stratum as its share, and at least one of each while the size allows it."""
-    groups: dict[str, list[UUID]] = {}
-    for key in sorted(strata, key=lambda key: _lot(key, seed)):
-        groups.setdefault(strata[key], []).append(key)
-    shares = _shares({name: len(keys) for name, keys in groups.items()}, size=min(size, len(strata)))
-    return [key for name in sorted(groups) for key in groups[name][: shares[name]]]
+    return of_groups(strata.items, size=size, seed=seed)[0]
+
+
+def of_groups(
+    rows: Callable[[], Iterable[tuple[UUID, str]]], *, size: int, seed: int
+) -> tuple[list[UUID], dict[str, int], int]:
+    """The same of rows that are read twice: the keys by their lot, how many of each group, and how many rows there were.
+
+    Memory grows with the sample and the number of groups alone.
+    """
+    counts = Counter(name for _, name in rows())
+    shares = _shares(counts, size=min(size, counts.total()))
+    best: dict[str, list[tuple[bytes, UUID]]] = {name: [] for name in shares}
+    for key, name in rows():
+        share = shares.get(name, 0)
+        if share:
+            kept = best[name]
+            kept.append((_lot(key, seed), key))
+            if len(kept) > 2 * share + 100:
+                kept[:] = heapq.nsmallest(share, kept)
+    chosen = {name: heapq.nsmallest(shares[name], kept) for name, kept in best.items()}
+    drawn = sorted(pair for kept in chosen.values() for pair in kept)
+    return [key for _, key in drawn], {name: len(kept) for name, kept in chosen.items() if kept}, counts.total()
 
 
 def _shares(counts: Mapping[str, int], *, size: int) -> dict[str, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,15 +10,13 @@ from ai.models import ChatThread, Message
 from ai.services.titling import calls, languages, phrases
 from ai.services.titling.text import plain
 from ai.stores.content import role_of, text_of, tool_calls_of
+from ai.stores.serialization import quoted
 
 MOST_MESSAGES = 40
 TURN_CHARACTERS = 2000
 QUOTED_TURNS = 8
 QUOTED_CHARACTERS = 3000
 SPEAKERS = ("user", "assistant")
-
-#: JSON says these signs otherwise, so that no text ends what it is quoted in.
-_SAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "`": "\\u0060", "{{": "\\u007b\\u007b", "{%": "\\u007b%"}
 
 
 @dataclass(frozen=True)
@@ -77,10 +74,7 @@ class Conversation:
                 left -= len(piece)
             if left <= 0:
                 break
-        quoted = json.dumps(told, ensure_ascii=False)
-        for sign, code in _SAFE.items():
-            quoted = quoted.replace(sign, code)
-        return quoted
+        return quoted(told)
 
 
 def of_thread(thread: ChatThread) -> Conversation:

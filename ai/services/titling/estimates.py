@@ -55,10 +55,10 @@ def estimate(*, threads: int, characters: float, spec: llm.ModelSpec | None, cho
         answered += ANSWER_TOKENS
     usage = Usage(round(asked * threads), answered * threads)
     cost = llm.cost(spec, cast("Any", usage))
-    return Estimate(threads, usage.input_tokens + usage.output_tokens, None if cost is None else _rounded(cost))
+    return Estimate(threads, usage.input_tokens + usage.output_tokens, None if cost is None else rounded(cost))
 
 
-def _rounded(cost: Decimal) -> Decimal:
+def rounded(cost: Decimal) -> Decimal:
     """Two digits are all that an estimate knows."""
     if not cost:
         return Decimal(0)

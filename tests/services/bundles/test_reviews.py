@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from ai import tenancy
-from ai.models import ReviewQueue, ReviewSlot, Tenant
+from ai.models import ReviewItem, ReviewJudgement, ReviewQueue, ReviewSlot, Tenant
 from ai.services import actors
 from ai.services import jobs as every_job
 from ai.services.bundles import jobs
@@ -40,11 +40,15 @@ def answered(db: None) -> Tenant:
 
 
 def slots(tenant: Tenant, *, scope: Any) -> bytes:
+    return written(tenant, "reviewslot.jsonl", scope=scope)
+
+
+def written(tenant: Tenant, name: str, *, scope: Any) -> bytes:
     out = io.BytesIO()
     with scope:
         jobs.write(tenant_id=tenant.pk, out=out, by=actors.SYSTEM, at=timezone.now())
     with ZipFile(out) as archive:
-        return archive.read("reviewslot.jsonl")
+        return archive.read(name)
 
 
 class TestReviews:
@@ -84,3 +88,18 @@ class TestReviews:
             for _ in range(2):
                 item = making.review(queue, making.reviewer(answered), making.YES)
             assert item.state == "agreed"
+
+    @pytest.mark.parametrize("sees_all", [True, False])
+    def test_tell_what_a_judge_said_of_open_items_only_to_those_who_see_all(
+        self, answered: Tenant, sees_all: bool
+    ) -> None:
+        with tenancy.scope(answered.pk):
+            item = ReviewItem.objects.get(queue_id=ReviewQueue.objects.get(name="Helpful?").pk)
+            said = {"queue_id": item.queue_id, "item_id": item.pk, "judge_version": 1, "rubric_version": 1}
+            row = ReviewJudgement(tenant_id=answered.pk, **said, answers=making.YES, reason="unmistakable judge")
+            ReviewJudgement.objects.keep(row, at=making.NOW)
+        scope = tenancy.everything(reason="a test") if sees_all else tenancy.scope(answered.pk)
+
+        found = written(answered, "reviewjudgement.jsonl", scope=scope)
+
+        assert (b"unmistakable judge" in found) is sees_all

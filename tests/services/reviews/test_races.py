@@ -11,12 +11,14 @@ from django.db import connection
 from django.utils import timezone
 
 from ai import tenancy
-from ai.models import ReviewItem, ReviewSlot, Tenant
+from ai.exceptions import Conflict
+from ai.models import JobItem, ReviewItem, ReviewSlot, Tenant
 from ai.services import actors
-from ai.services.reviews import queues, reviewing
+from ai.services.reviews import assigning, judging, queues, reviewing
 from ai.services.selections import Selection
 from tests import factories
-from tests.services.reviews.making import NOW, queue
+from tests.services.reviews import judges
+from tests.services.reviews.making import NOW, queue, reviewer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -62,3 +64,33 @@ class TestFill:
         positions = list(ReviewItem.objects.order_by("position").values_list("position", flat=True))
         assert positions == list(range(AT_ONCE * 2 - 1))
         assert sum(added) == len(positions)
+
+
+class TestJudge:
+    def test_started_several_times_at_once_is_one_job(self, tenant: Tenant) -> None:
+        factories.language_model(alias="scripted")
+        made = queue(tenant, items=5)
+        judges.judge(made)
+
+        started = at_once(tenant, lambda _: judging.start(queue_id=made.pk, by=actors.SYSTEM, at=NOW))
+
+        assert len({job.pk for job in started}) == 1
+        assert JobItem.objects.count() == 5
+
+
+class TestAssign:
+    def test_of_several_at_once_keeps_every_review_for_one_person(self, tenant: Tenant) -> None:
+        made = queue(tenant, items=AT_ONCE * 2)
+        people = [reviewer(tenant) for _ in range(AT_ONCE)]
+
+        def assign(number: int) -> int:
+            try:
+                return assigning.assign_next(queue_id=made.pk, to=people[number], count=4, by=actors.SYSTEM, at=NOW)
+            except Conflict:  # others were quicker
+                return 0
+
+        counts = at_once(tenant, assign)
+
+        kept = ReviewSlot.objects.filter(assigned_to__isnull=False)
+        assert kept.count() == sum(counts)
+        assert sum(assigning.held(queue_id=made.pk).values()) == sum(counts)

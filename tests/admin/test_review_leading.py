@@ -1,0 +1,164 @@
+"""Leading a queue on its pages: what was done lately, samples, and assigning."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from ai.models import ReviewEvent, ReviewItem, ReviewQueue, ReviewSlot, Tenant
+from tests import factories
+from tests.admin.test_reviews import leading, signed_in, started
+from tests.services.reviews.making import lead, queue, reviewer
+
+pytestmark = pytest.mark.django_db
+
+
+class TestLately:
+    def test_takes_back_what_was_done(self, tenant: Tenant) -> None:
+        made, client = queue(tenant), signed_in(lead(tenant))
+        client.post(f"/admin/ai/reviewqueue/{made.pk}/state/", {"state": "paused"})
+        event = ReviewEvent.objects.get()
+
+        html = client.get(f"/admin/ai/reviewqueue/{made.pk}/change/").content.decode()
+        assert "changed the queue from open to paused" in html
+        client.post(f"/admin/ai/reviewqueue/{made.pk}/take-back/", {"event": str(event.pk)})
+
+        assert ReviewQueue.objects.get().state == "open"
+        assert "taken back" in client.get(f"/admin/ai/reviewqueue/{made.pk}/change/").content.decode()
+
+    def test_shows_who_changed_it_since(self, tenant: Tenant) -> None:
+        made, other = queue(tenant), lead(tenant)
+        client = signed_in(lead(tenant))
+        client.post(f"/admin/ai/reviewqueue/{made.pk}/state/", {"state": "paused"})
+        event = ReviewEvent.objects.get()
+        signed_in(other).post(f"/admin/ai/reviewqueue/{made.pk}/state/", {"state": "closed"})
+
+        response = client.post(f"/admin/ai/reviewqueue/{made.pk}/take-back/", {"event": str(event.pk)}, follow=True)
+
+        assert f"closed by now. {other.username} changed the queue at" in response.content.decode()
+        assert ReviewQueue.objects.get().state == "closed"
+
+    def test_takes_a_skip_back_and_opens_it_again(self, tenant: Tenant) -> None:
+        made, client = queue(tenant), signed_in(reviewer(tenant))
+        url = started(client, made)
+        client.post(f"{url}pass/")
+
+        response: Any = client.post(f"/admin/ai/reviewqueue/{made.pk}/undo/")
+
+        assert response.url == url
+        assert client.get(url).status_code == 200
+
+    def test_shows_reviewers_their_own_alone(self, tenant: Tenant) -> None:
+        made, ana, ben = queue(tenant, items=2), signed_in(reviewer(tenant)), signed_in(reviewer(tenant))
+        ana.post(f"{started(ana, made)}submit/", {"q_helpful": "yes"})
+        event = ReviewEvent.objects.get()
+
+        assert "answered #1" in ana.get(f"/admin/ai/reviewqueue/{made.pk}/change/").content.decode()
+        assert "answered #1" not in ben.get(f"/admin/ai/reviewqueue/{made.pk}/change/").content.decode()
+        refused = ben.post(f"/admin/ai/reviewqueue/{made.pk}/take-back/", {"event": str(event.pk)})
+        assert refused.status_code == 404
+
+    @pytest.mark.parametrize("event", ["", "x", str(UUID(int=5))])
+    def test_of_nonsense_is_not_there(self, tenant: Tenant, event: str) -> None:
+        made, client = queue(tenant), signed_in(lead(tenant))
+
+        assert client.post(f"/admin/ai/reviewqueue/{made.pk}/take-back/", {"event": event}).status_code == 404
+
+    def test_skipping_what_is_answered_says_so(self, tenant: Tenant) -> None:
+        made, client = queue(tenant), signed_in(reviewer(tenant))
+        url = started(client, made)
+        client.post(f"{url}submit/", {"q_helpful": "yes"})
+
+        for door in ("pass", "back"):
+            response = client.post(f"{url}{door}/", follow=True)
+            assert "answered already" in response.content.decode()
+
+
+class TestSamples:
+    def test_are_taken_of_each_group(self, tenant: Tenant) -> None:
+        made, client = queue(tenant, items=0), signed_in(leading(tenant))
+        for number in range(10):
+            factories.thread(tenant, model="big" if number else "small")
+        address = "/admin/ai/reviewqueue/fill/?noun=threads"
+
+        assert "By lot, a share of each model" in client.get(address).content.decode()
+        client.post(address, {"queue": str(made.pk), "sample": "4", "seed": "9", "how": "by:model"})
+
+        assert ReviewItem.objects.count() == 4
+        html = client.get(f"/admin/ai/reviewqueue/{made.pk}/change/").content.decode()
+        assert "A sample of 4 of 10 from all threads. By lot, a share of each model, with the seed 9" in html
+
+    def test_say_at_the_field_what_is_missing(self, tenant: Tenant) -> None:
+        made, client = queue(tenant, items=0), signed_in(leading(tenant))
+        factories.thread(tenant)
+
+        html = client.post(
+            "/admin/ai/reviewqueue/fill/?noun=threads", {"queue": str(made.pk), "how": "by:model"}
+        ).content.decode()
+
+        assert "Say how many" in html
+
+
+class TestAssigning:
+    def test_keeps_the_next_items_for_a_person(self, tenant: Tenant) -> None:
+        made, ana, client = queue(tenant), reviewer(tenant), signed_in(lead(tenant))
+
+        html = client.get(f"/admin/ai/reviewqueue/{made.pk}/change/").content.decode()
+        assert ana.username in html
+        client.post(f"/admin/ai/reviewqueue/{made.pk}/assign/", {"to": str(ana.pk), "count": "2"})
+
+        assert ReviewSlot.objects.filter(assigned_to=str(ana.pk)).count() == 2
+        client.post(f"/admin/ai/reviewqueue/{made.pk}/unassign/", {"of": str(ana.pk)})
+        assert not ReviewSlot.objects.filter(assigned_to__isnull=False).exists()
+
+    def test_keeps_and_frees_what_is_ticked(self, tenant: Tenant) -> None:
+        made, ana, client = queue(tenant), reviewer(tenant), signed_in(lead(tenant))
+        item = ReviewItem.objects.get(position=1)
+        form = {"from": "items", "to": str(ana.pk), "items": [str(item.pk)]}
+
+        response: Any = client.post(f"/admin/ai/reviewqueue/{made.pk}/assign/", form)
+
+        assert response.url == f"/admin/ai/reviewqueue/{made.pk}/items/"
+        assert ReviewSlot.objects.get(assigned_to=str(ana.pk)).item_id == item.pk
+        assert f"<td>{ana.username}</td>" in client.get(response.url).content.decode()
+        client.post(f"/admin/ai/reviewqueue/{made.pk}/unassign/", form)
+        assert not ReviewSlot.objects.filter(assigned_to__isnull=False).exists()
+
+    def test_offers_nobody_of_another_tenant(self, tenant: Tenant) -> None:
+        made, stranger, client = queue(tenant), reviewer(factories.tenant()), signed_in(lead(tenant))
+
+        for page in ("change", "items"):
+            html = client.get(f"/admin/ai/reviewqueue/{made.pk}/{page}/").content.decode()
+            assert f">{stranger.username}</option>" not in html
+        answer = client.post(
+            f"/admin/ai/reviewqueue/{made.pk}/assign/", {"to": str(stranger.pk), "count": "1"}, follow=True
+        )
+
+        assert "may review in this tenant" in answer.content.decode()
+        assert not ReviewSlot.objects.filter(assigned_to__isnull=False).exists()
+
+    @pytest.mark.parametrize("form", [{}, {"to": "x"}, {"from": "items"}, {"from": "items", "items": ["x"]}])
+    def test_of_nonsense_changes_nothing(self, tenant: Tenant, form: dict[str, Any]) -> None:
+        made, client = queue(tenant), signed_in(lead(tenant))
+
+        for door in ("assign", "unassign"):
+            assert client.post(f"/admin/ai/reviewqueue/{made.pk}/{door}/", form).status_code in (302, 404)
+        assert not ReviewEvent.objects.exists()
+
+    def test_is_not_for_reviewers(self, tenant: Tenant) -> None:
+        made, client = queue(tenant), signed_in(reviewer(tenant))
+
+        assert client.get(f"/admin/ai/reviewqueue/{made.pk}/items/").status_code == 403
+        for door in ("assign", "unassign"):
+            assert client.post(f"/admin/ai/reviewqueue/{made.pk}/{door}/").status_code == 403
+
+    def test_costs_the_same_queries_for_many_items(self, tenant: Tenant, django_assert_max_num_queries: Any) -> None:
+        made, client = queue(tenant, items=60), signed_in(lead(tenant))
+        client.post(f"/admin/ai/reviewqueue/{made.pk}/assign/", {"to": str(reviewer(tenant).pk), "count": "40"})
+
+        with django_assert_max_num_queries(14):
+            html = client.get(f"/admin/ai/reviewqueue/{made.pk}/items/").content.decode()
+
+        assert 'rel="next"' in html
