@@ -18,6 +18,7 @@ from unfold.decorators import display
 from ai.admin.parts import (
     badges,
     presence,
+    review_figures,
     review_filling,
     review_forms,
     review_judge,
@@ -118,8 +119,7 @@ class ReviewQueueAdmin(ReadAdmin):
             "people": assigning.people(queue_id=row.pk) if leads else [],
             "lately": review_leading.lately(request, row, at=now),
             **({"judging": review_judge.panel(request, row)} if leads else {}),
-            "agreements": figures.agreements(queue_id=row.pk) if leads and row.reviews_per_item > 1 else [],
-            "findings": figures.findings(queue_id=row.pk) if leads else [],
+            **(review_figures.context(request, row) if leads else {}),
             "disputed": disputed[:MOST_DISPUTED] if self.may(request, "adjudicate") else [],
             "may_review": self.may(request, "review") and row.state == QueueState.OPEN,
             "can_undo": review_leading.can_undo(request, row),

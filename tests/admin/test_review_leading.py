@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from itertools import permutations
 from typing import Any
 from uuid import UUID
 
@@ -10,9 +12,33 @@ import pytest
 from ai.models import ReviewEvent, ReviewItem, ReviewQueue, ReviewSlot, Tenant
 from tests import factories
 from tests.admin.test_reviews import leading, signed_in, started
-from tests.services.reviews.making import lead, queue, reviewer
+from tests.services.reviews.making import NO, YES, lead, queue, review, reviewer
 
 pytestmark = pytest.mark.django_db
+
+
+class TestFigures:
+    def test_say_how_many_more_reviews_narrow_a_rate_and_who_agrees(self, tenant: Tenant) -> None:
+        made, client = queue(tenant, items=2, reviews_per_item=2), signed_in(lead(tenant))
+        people = [reviewer(tenant), reviewer(tenant)]
+        for person in people:
+            for answers in (YES, NO):
+                review(made, person, answers)
+
+        html = client.get(f"/admin/ai/reviewqueue/{made.pk}/change/?margin=10").content.decode()
+
+        assert "To ± 10 %" in html
+        assert re.search(r"\d+ more</td>", html)
+        assert {f"{one.username} and {other.username}" in html for one, other in permutations(people)} == {True, False}
+        assert "1.00" in html
+
+    def test_are_not_shown_to_reviewers(self, tenant: Tenant) -> None:
+        made, ana = queue(tenant, items=1, reviews_per_item=1), reviewer(tenant)
+        review(made, ana, YES)
+
+        html = signed_in(ana).get(f"/admin/ai/reviewqueue/{made.pk}/change/").content.decode()
+
+        assert "What was found" not in html
 
 
 class TestLately:

@@ -16,7 +16,7 @@ from ai.admin.parts import badges, comparisons, review_forms, review_leading
 from ai.exceptions import AIError, Conflict, Forbidden, InvalidInput, NotFound
 from ai.models import ChatThread, Message, ReviewItem, ReviewQueue
 from ai.models.reviews import ReviewUnit
-from ai.services import audit, transcripts
+from ai.services import actors, audit, transcripts
 from ai.services.reviews import figures, queues, reviewing, undoing
 from ai.services.reviews.reviewing import Task
 
@@ -96,7 +96,8 @@ def _show(admin: Any, request: HttpRequest, slot_id: UUID) -> HttpResponse:
 def _page(
     admin: Any, request: HttpRequest, task: Task, fields: list[review_forms.Field], *, status: int = 200
 ) -> HttpResponse:
-    progress = figures.progress(queue_id=task.queue.pk, at=timezone.now())
+    at = timezone.now()
+    progress = figures.progress(queue_id=task.queue.pk, at=at)
     context = {
         **_material(task.queue, task.item),
         "task": task,
@@ -104,12 +105,13 @@ def _page(
         "is_answered": task.slot.submitted_at is not None,
         "progress": progress,
         "bar": badges.progress(progress.percent),
+        "pace": figures.last_hour(queue_id=task.queue.pk, reviewer=actors.id_of(request.user), at=at),
         "others": _others(request, task) if task.slot.submitted_at else [],
         "may": READ_ONLY,
         "can_undo": review_leading.can_undo(request, task.queue),
     }
     if request.method == "GET":
-        audit.seen(context["thread"], by=request.user, at=timezone.now())
+        audit.seen(context["thread"], by=request.user, at=at)
     response: HttpResponse = admin.page(request, "admin/ai/reviewqueue/task.html", task.queue.name, **context)
     response.status_code = status
     return response

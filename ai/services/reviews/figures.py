@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db.models import Count, Max, Q
 
-from ai.models import ReviewItem, ReviewRubric, ReviewSlot, ReviewVerdict
+from ai.models import ReviewItem, ReviewQueue, ReviewRubric, ReviewSlot, ReviewVerdict
 from ai.services.reviews import queues
 from ai.stores import agreement
 from ai.stores.agreement import Rate
@@ -87,6 +87,12 @@ def paces(*, queue_id: UUID, at: datetime) -> list[Pace]:
     return [Pace(**row) for row in found.order_by("-answered", "reviewer")]
 
 
+def last_hour(*, queue_id: UUID, reviewer: str, at: datetime) -> int:
+    """How many reviews somebody gave in the last hour."""
+    mine = ReviewSlot.objects.filter(queue_id=queue_id, reviewer=reviewer)
+    return mine.filter(submitted_at__gte=at - timedelta(hours=1)).count()
+
+
 @dataclass(frozen=True)
 class Agreement:
     """How far reviewers agree on one question; None where that is undefined."""
@@ -157,6 +163,11 @@ def findings(*, queue_id: UUID) -> list[Finding]:
     questions = ReviewRubric.objects.current(queue_id).rubric.questions
     verdicts = ReviewVerdict.objects.filter(queue_id=queue_id).values_list("answers", flat=True)
     return rates(questions, verdicts.iterator(CHUNK), population=queue.population)
+
+
+def more_for(found: Finding, queue: ReviewQueue, *, margin: float) -> int:
+    """How many more items are to be reviewed until the finding's interval is ± `margin`, a share of 1; 0 where it is."""
+    return agreement.more_needed(found.rate.count, found.rate.total, margin=margin, population=queue.population)
 
 
 def rates(

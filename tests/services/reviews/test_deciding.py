@@ -108,6 +108,20 @@ class TestFigures:
         assert (yes.answer, yes.rate.value, yes.rate.total) == ("yes", 0.75, 4)
         assert no.rate.value == 0.25
         assert yes.rate.low < 0.75 < yes.rate.high
+        # 75 % ± 5 % takes 286 of an endless population.
+        assert figures.more_for(yes, made, margin=0.05) == pytest.approx(286 - 4, abs=5)
+        assert figures.more_for(yes, made, margin=0.5) == 0
+
+    def test_count_what_somebody_did_in_the_last_hour(self, tenant: Tenant) -> None:
+        made, ana = queue(tenant, items=3), reviewer(tenant)
+        for _ in range(2):
+            review(made, ana, YES)
+
+        def last_hour(minutes: int) -> int:
+            at = NOW + timedelta(minutes=minutes)
+            return figures.last_hour(queue_id=made.pk, reviewer=actors.id_of(ana), at=at)
+
+        assert (last_hour(5), last_hour(90)) == (2, 0)
 
 
 class TestMake:
