@@ -4,9 +4,11 @@ from ai.models.api_keys import ApiKey
 from ai.models.assistants import Assistant
 from ai.models.audit import AuditEntry, AuditSeal
 from ai.models.chunks import Chunk
+from ai.models.comments import Comment, CommentEvent
 from ai.models.conflicts import SyncConflict
 from ai.models.connections import RemoteConnection
 from ai.models.data_sources import DataSource
+from ai.models.endings import Ending
 from ai.models.feedback import Feedback
 from ai.models.feedback_events import FeedbackEvent
 from ai.models.foreign_ids import ForeignId
@@ -14,6 +16,7 @@ from ai.models.jobs import Job, JobItem
 from ai.models.language_models import LanguageModel
 from ai.models.messages import Message
 from ai.models.model_routes import ModelRoute
+from ai.models.notifications import Notification, NotificationChoice
 from ai.models.review_items import ReviewItem, ReviewPass, ReviewSlot
 from ai.models.reviews import ReviewQueue, ReviewRubric, ReviewVerdict
 from ai.models.run_steps import RunStep
@@ -24,6 +27,7 @@ from ai.models.tenants import Tenant, TenantMembership
 from ai.models.thread_tags import ThreadTag
 from ai.models.threads import ChatThread
 from ai.models.vector_stores import VectorStore, VectorStoreBatch, VectorStoreFile
+from ai.models.webhooks import Webhook, WebhookDelivery, WebhookPlace
 from ai.models.workers import Worker
 
 __all__ = [
@@ -33,7 +37,10 @@ __all__ = [
     "AuditSeal",
     "ChatThread",
     "Chunk",
+    "Comment",
+    "CommentEvent",
     "DataSource",
+    "Ending",
     "Feedback",
     "FeedbackEvent",
     "ForeignId",
@@ -42,6 +49,8 @@ __all__ = [
     "LanguageModel",
     "Message",
     "ModelRoute",
+    "Notification",
+    "NotificationChoice",
     "RemoteConnection",
     "ReviewItem",
     "ReviewPass",
@@ -61,5 +70,8 @@ __all__ = [
     "VectorStore",
     "VectorStoreBatch",
     "VectorStoreFile",
+    "Webhook",
+    "WebhookDelivery",
+    "WebhookPlace",
     "Worker",
 ]

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from ai.admin.parts import steps
+from ai.admin.parts import comments, steps
 from ai.models import ChatThread, Run
 from ai.services import comparisons, transcripts
 
@@ -46,7 +46,8 @@ def answer(admin: Any, request: HttpRequest, thread: ChatThread, context: dict[s
     seen = {each.pk for turn in page.turns for each in [*turn.unanswered, *([turn.run] if turn.run else [])]}
     if shown is not None and shown.pk not in seen:
         live["live"]["unanswered"] = shown
-    values = {**context, "thread": thread, "page": page, "model_admin": admin, **live}
+    marks = comments.marks(request, page)
+    values = {**context, "thread": thread, "page": page, "model_admin": admin, **live, "comments": marks}
     headers = {"Cache-Control": "no-store"}
     return TemplateResponse(request, "admin/ai/chatthread/live.html", values, headers=headers)
 

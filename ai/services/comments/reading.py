@@ -1,0 +1,91 @@
+"""Comments as people read them: how many there are beside each message, and all of one message's."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.utils.safestring import SafeString
+
+from ai.models import Comment, CommentEvent, Message
+from ai.services import actors
+from ai.services.comments import mentions, places, settling
+from ai.services.comments.writing import is_own
+
+#: So many comments are counted, and marked, on one page of a transcript.
+MOST_MARKS = 1_000
+
+
+@dataclass
+class Marks:
+    """What a page of a transcript shows of its comments: their number by message, and which words they are about."""
+
+    counts: dict[UUID, int] = field(default_factory=dict)
+    quotes: list[dict[str, Any]] = field(default_factory=list)
+
+
+def marks(message_ids: Iterable[UUID]) -> Marks:
+    """The comments on these messages that are open: one query."""
+    rows = Comment.objects.on(message_ids).filter(deleted_at__isnull=True, resolved_at__isnull=True)
+    columns = ("pk", "message_id", "start", "quote")
+    found = Marks()
+    for row in rows.values(*columns)[:MOST_MARKS]:
+        found.counts[row["message_id"]] = found.counts.get(row["message_id"], 0) + 1
+        if row["quote"]:
+            said = {"message": str(row["message_id"]), "start": row["start"], "quote": row["quote"]}
+            found.quotes.append(said)
+    return found
+
+
+@dataclass
+class Shown:
+    """One comment as its reader sees it, with its replies."""
+
+    row: Comment
+    html: SafeString
+    is_own: bool
+    may_delete: bool
+    is_changed: bool = False
+    undo: CommentEvent | None = None
+    replies: list[Shown] = field(default_factory=list)
+
+
+def panel(message: Message, *, by: Any, at: datetime) -> list[Shown]:
+    """A message's comments with their replies, in the order they were made: two queries.
+
+    A deleted comment is left out, unless there are replies to it or `by` can take the deletion back.
+    """
+    rows = list(Comment.objects.on([message.pk]))
+    latest: dict[UUID, CommentEvent] = {}
+    for event in CommentEvent.objects.standing([row.pk for row in rows]):
+        latest.setdefault(event.comment_id, event)
+    plain = places.text_of(message) if any(row.quote for row in rows) else ""
+    moderates = by.has_perm(settling.MODERATES)
+    replies, found = defaultdict(list), []
+    for row in rows:
+        event = latest.get(row.pk)
+        shown = Shown(
+            row=row,
+            html=mentions.html(row.text, row.mentions if isinstance(row.mentions, list) else []),
+            is_own=is_own(row, by),
+            may_delete=is_own(row, by) or moderates,
+            is_changed=not places.still_says(row, plain),
+            undo=event if event and settling.can_undo(event, row, by=by, at=at) else None,
+        )
+        (replies[row.parent_id] if row.parent_id else found).append(shown)
+    for shown in found:
+        shown.replies = [each for each in replies[shown.row.pk] if _is_worth(each)]
+    return [shown for shown in found if shown.replies or _is_worth(shown)]
+
+
+def _is_worth(shown: Shown) -> bool:
+    return shown.row.deleted_at is None or shown.undo is not None
+
+
+def who(by: Any) -> str:
+    """The reader's name, as comments carry it."""
+    return actors.name_of(by)
