@@ -22,6 +22,9 @@ Json = dict[str, Any]
 OpenThread = Callable[[Any, HttpRequest, str], ChatThread]
 Urls = list[tuple[str, str, Callable[..., HttpResponse]]]
 
+#: A page of a transcript has fewer messages.
+MOST_ROWS = 500
+
 #: How the script says that it puts the panel in place itself.
 SCRIPT = "comments"
 SAID = {
@@ -58,6 +61,7 @@ def urls(admin: Any, open_thread: OpenThread) -> Urls:
         ("<path:object_id>/comments/", "comments", door(_show)),
         ("<path:object_id>/comments/act/", "comments_act", door(_act)),
         ("<path:object_id>/people/", "people", door(_people)),
+        ("<path:object_id>/quotes/", "quotes", door(_quotes)),
     ]
 
 
@@ -77,21 +81,34 @@ def _people(request: HttpRequest, thread: ChatThread) -> HttpResponse:
     return JsonResponse({"people": found}, headers={"Cache-Control": "no-store"})
 
 
-def marks(request: HttpRequest, page: Any) -> reading.Marks:
-    """The numbers beside the messages of a page: one query, none where they are not for the reader or there is nothing."""
-    if not page.messages or not may_read(request.user):
-        return reading.Marks()
-    return reading.marks(row.pk for row in page.messages)
+def _quotes(request: HttpRequest, thread: ChatThread) -> HttpResponse:
+    """Which words of the messages `?from=` to `?to=` are commented on, as JSON."""
+    if not may_read(request.user):
+        raise PermissionDenied
+    first, last = (_number(request.GET.get(name, "")) for name in ("from", "to"))
+    page = Message.objects.list_thread_messages(thread.pk).filter(sequence__range=(first, min(last, first + MOST_ROWS)))
+    found = reading.quotes(page.values_list("pk", flat=True))
+    return JsonResponse({"quotes": found}, headers={"Cache-Control": "no-store"})
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 def of_page(request: HttpRequest, page: Any) -> Json:
     """What a page of the transcript shows: the numbers, and with `?comments=` the panel of that message."""
-    found: Json = {"comments": marks(request, page)}
+    counts = counts_of(page)
+    found: Json = {"comments": counts, "has_comments": any(counts.values())}
     wanted = request.GET.get("comments", "")
     if not wanted or not may_read(request.user):
         return found
     message = next((row for row in page.messages if str(row.pk) == wanted), None)
     return {**found, "panel": _context(request, message)} if message is not None else found
+
+
+def counts_of(page: Any) -> dict[UUID, int]:
+    """The numbers beside the messages of a page that was read with its comments."""
+    return {row.pk: getattr(row, "comments", 0) for row in page.messages}
 
 
 def _context(request: HttpRequest, message: Message, **more: Any) -> Json:
@@ -155,10 +172,9 @@ def _do(request: HttpRequest, thread: ChatThread, message: Message, verb: str) -
 
 def _add(request: HttpRequest, thread: ChatThread, message: Message) -> None:
     said = request.POST
-    start = said.get("start", "")
     writing.add(
         thread_id=thread.pk, message_id=message.pk, text=said.get("text", ""), quote=said.get("quote", ""),
-        start=int(start) if start.isascii() and start.isdigit() and len(start) < 10 else 0,
+        start=_number(said.get("start", "")),
         by=request.user, at=timezone.now(),
     )  # fmt: skip
 

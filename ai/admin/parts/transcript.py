@@ -93,6 +93,7 @@ def show(admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
             around=key_of(message) if message else None,
             before=_number(request, "before"),
             after=_number(request, "after"),
+            with_comments=comments.may_read(request.user),
         )
     except NotFound as error:
         raise Http404(error.message) from error
