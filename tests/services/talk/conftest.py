@@ -12,6 +12,7 @@ import pytest
 from ai import tenancy
 from ai.models import ChatThread, Message, Tenant
 from tests import factories
+from tests.fakes.receivers import Receiver
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 SAID = "Your parcel left **Hamburg** this morning. It will be in *Lyon* this evening, and in Hamburg no more."
@@ -62,3 +63,9 @@ def talk(db: None) -> Iterator[Talk]:
             vic=named("vic", tenant=tenant),
             zoe=named("zoe", "comment_message", tenant=other),
         )  # fmt: skip
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as running:
+        yield running
