@@ -143,6 +143,11 @@ class WebhookDeliveryManager(TenantManager):
         values: dict[str, Any] = {"state": DeliveryState.PENDING, "next_at": at, "first_at": at, "ended_at": None}
         return bool(over.update(**values, attempts=0, woken_at=None, modified=at))
 
+    def release(self, workers: Iterable[str], *, at: datetime) -> int:
+        """Give what these workers, which are dead, held to whoever is next; how much."""
+        held = self.filter(leased_by__in=list(workers), state=DeliveryState.PENDING)
+        return int(held.update(leased_by="", lease_until=None, woken_at=None, modified=at))
+
     def forget(self, *, before: datetime, most: int = 500) -> int:
         """Delete old ones that have ended; how many."""
         old = self.filter(created__lt=before).exclude(state=DeliveryState.PENDING)

@@ -96,16 +96,16 @@ def sweep(*, at: datetime) -> bool:
     pushes.sweep(at=at)
     triage.wake(at=at)
     audit.seal(at=at)
-    _tell(at=at)
+    _tell(at=at, dead=dead)
     schedule.run(at=at)
     return waiting or bool(recovered)
 
 
-def _tell(*, at: datetime) -> None:
+def _tell(*, at: datetime, dead: list[str]) -> None:
     """Tell people and webhooks of what happened; after the sealing, whose order is the order of the telling."""
     endings.sweep(at=at)
     collecting.sweep(at=at)
-    sending.sweep(at=at)
+    sending.sweep(at=at, dead_workers=dead)
     mailing.sweep(at=at)
     comments.sweep(at=at)
 

@@ -25,7 +25,7 @@ from tests.services.reviews import making
 pytestmark = pytest.mark.django_db
 
 READS = ("view_chatthread", "view_message")
-SCRIPT = {"HTTP_X_REQUESTED_WITH": "comments"}
+SCRIPT = {"X-Requested-With": "comments"}
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Place:
 
     def post(self, do: str, **values: Any) -> Any:
         data = {"do": do, "message": str(self.answer.pk), **values}
-        return self.client.post(self.url("comments/act"), data, **SCRIPT)
+        return self.client.post(self.url("comments/act"), data, headers=SCRIPT)
 
     def say(self, text: str = "Is this so?", **more: Any) -> Comment:
         on = {"thread_id": self.thread.pk, "message_id": self.answer.pk}
@@ -129,10 +129,10 @@ class TestTranscript:
     def test_is_hostile_until_shown_otherwise(self, place: Place, text: str) -> None:
         client, url = reader(place), f"{place.url('comments')}?message={place.answer.pk}"
         row = place.say("Harmless")
-        harmless = client.get(url, **SCRIPT).content.decode()
+        harmless = client.get(url, headers=SCRIPT).content.decode()
         Comment.objects.filter(pk=row.pk).update(text=text)
 
-        html = client.get(url, **SCRIPT).content.decode()
+        html = client.get(url, headers=SCRIPT).content.decode()
 
         assert Seen(html).tags == Seen(harmless).tags
         assert not ACTIVE & set(Seen(html).tags)
@@ -181,7 +181,7 @@ class TestForms:
         before = list(Comment.objects.values())
 
         for door in ("comments", "comments/act", "people", "quotes"):
-            place.client.get(f"{place.url(door)}?message={place.answer.pk}&do=delete", **SCRIPT)
+            place.client.get(f"{place.url(door)}?message={place.answer.pk}&do=delete", headers=SCRIPT)
 
         assert list(Comment.objects.values()) == before
 
@@ -201,7 +201,7 @@ class TestForms:
             assert stranger.get(f"{place.url(door)}?message={place.answer.pk}").status_code == 404
         assert stranger.post(place.url("comments/act"), data).status_code == 404
 
-        question = Message.objects.list_thread_messages(place.thread.pk).first()
+        question = Message.objects.list_thread_messages(place.thread.pk)[0]
         assert place.post("delete", comment=str(row.pk), message=str(question.pk)).status_code == 404
 
         assert Comment.objects.get().deleted_at is None

@@ -80,9 +80,9 @@ class TestBell:
     def test_costs_one_query_and_none_for_parts_of_a_page(self, ana: Person) -> None:
         ana.tell()
         found = []
-        for headers in ({}, {"HTTP_HX_REQUEST": "true"}):
+        for headers in ({}, {"HX-Request": "true"}):
             with CaptureQueriesContext(connection) as seen:
-                ana.client.get("/admin/ai/chatthread/", **headers)
+                ana.client.get("/admin/ai/chatthread/", headers=headers)
             found.append(sum("ai_notification" in query["sql"] for query in seen.captured_queries))
 
         assert found == [1, 0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
@@ -15,9 +17,9 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 
 
-def again(user: object) -> object:
+def again(user: Any) -> Any:
     """The user as a new request finds them."""
-    return get_user_model()._default_manager.get(pk=user.pk)  # type: ignore[attr-defined]
+    return get_user_model()._default_manager.get(pk=user.pk)
 
 
 class TestPermissions:
@@ -52,6 +54,6 @@ class TestPermissions:
     def test_the_console_asks_it(self) -> None:
         user = again(factories.staff("view_run"))
 
-        assert user.has_perm("ai.view_run")  # type: ignore[attr-defined]
-        assert not user.has_perm("ai.replay_run")  # type: ignore[attr-defined]
-        assert user.has_module_perms("ai")  # type: ignore[attr-defined]
+        assert user.has_perm("ai.view_run")
+        assert not user.has_perm("ai.replay_run")
+        assert user.has_module_perms("ai")

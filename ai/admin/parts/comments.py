@@ -225,7 +225,8 @@ def _comment(request: HttpRequest, message: Message) -> UUID:
     row = writing.one(ids.parse(request.POST.get("comment", "")))
     if row.message_id != message.pk:
         raise NotFound
-    return row.pk
+    key: UUID = row.pk
+    return key
 
 
 def _message(thread: ChatThread, text: str) -> Message:

@@ -60,16 +60,17 @@ def panel(message: Message, *, by: Any, at: datetime) -> list[Shown]:
         latest.setdefault(event.comment_id, event)
     plain = places.text_of(message) if any(row.quote for row in rows) else ""
     moderates = by.has_perm(settling.MODERATES)
-    replies, found = defaultdict(list), []
+    replies: dict[UUID, list[Shown]] = defaultdict(list)
+    found: list[Shown] = []
     for row in rows:
-        event = latest.get(row.pk)
+        change = latest.get(row.pk)
         shown = Shown(
             row=row,
             html=mentions.html(row.text, row.mentions if isinstance(row.mentions, list) else []),
             is_own=is_own(row, by),
             may_delete=is_own(row, by) or moderates,
             is_changed=not places.still_says(row, plain),
-            undo=event if event and settling.can_undo(event, row, by=by, at=at) else None,
+            undo=change if change and settling.can_undo(change, row, by=by, at=at) else None,
         )
         (replies[row.parent_id] if row.parent_id else found).append(shown)
     for shown in found:

@@ -145,8 +145,10 @@ def _write(
         **place._asdict(),
     )  # fmt: skip
     Comment.objects.add(row)
-    facts = {"message": str(message.pk), "thread": str(thread_id)}
-    audit.record("comment.added", target=row, by=by, at=at, **facts, **({"reply_to": str(parent.pk)} if parent else {}))
+    facts: dict[str, Any] = {"message": str(message.pk), "thread": str(thread_id)}
+    if parent:
+        facts["reply_to"] = str(parent.pk)
+    audit.record("comment.added", target=row, by=by, at=at, **facts)
     _tell_mentioned(row, mentioned, by=by, at=at)
     if parent:
         _tell_others(row, parent, {user.pk for user in mentioned}, by=by, at=at)
@@ -162,7 +164,7 @@ def _tell_mentioned(row: Comment, users: list[Any], *, by: Any, at: datetime) ->
     )  # fmt: skip
     if told:
         names = [actors.name_of(user) for user in others]
-        facts = {"message": str(row.message_id), "thread": str(row.thread_id)}
+        facts: dict[str, Any] = {"message": str(row.message_id), "thread": str(row.thread_id)}
         audit.record("comment.mentioned", target=row, by=by, at=at, people=names, **facts)
 
 

@@ -60,7 +60,9 @@ def choose(wanted: Mapping[str, Choice], *, by: Any, at: datetime) -> int:
     for kind, choice in changed.items():
         NotificationChoice.objects.choose(key, kind, in_console=choice.in_console, email=choice.email, at=at)
     if changed:
-        said = {kind: {"console": choice.in_console, "email": str(choice.email)} for kind, choice in changed.items()}
+        said: dict[str, Any] = {
+            kind: {"console": choice.in_console, "email": str(choice.email)} for kind, choice in changed.items()
+        }
         audit.record("notifications.chosen", by=by, at=at, **said)
     return len(changed)
 

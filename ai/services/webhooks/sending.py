@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -32,12 +32,16 @@ GONE = 410
 
 def wait_after(attempts: int, *, spread: float, asked: float | None = None) -> timedelta:
     """How long to wait after so many attempts; `spread` is from 0 to 1, `asked` what the server wants, in seconds."""
-    wait = min(FIRST_WAIT * FACTOR ** min(attempts - 1, 20), LONGEST_WAIT) * (1 - JITTER + 2 * JITTER * spread)
+    wait: timedelta = min(FIRST_WAIT * FACTOR ** min(attempts - 1, 20), LONGEST_WAIT) * (
+        1 - JITTER + 2 * JITTER * spread
+    )
     return min(max(wait, timedelta(seconds=asked or 0)), LONGEST_WAIT * (1 + JITTER))
 
 
-def sweep(*, at: datetime) -> int:
-    """Wake workers for deliveries that are due; how many. Forgets old ones. Its caller sees every tenant."""
+def sweep(*, at: datetime, dead_workers: Iterable[str] = ()) -> int:
+    """Wake workers for deliveries that are due, or were held by dead workers; how many. Its caller sees every tenant."""
+    if dead := list(dead_workers):
+        WebhookDelivery.objects.release(dead, at=at)
     WebhookDelivery.objects.forget(before=at - timedelta(days=conf.current().webhook_keep_days))
     due = WebhookDelivery.objects.due(at=at)
     WebhookDelivery.objects.woken(due, at=at)

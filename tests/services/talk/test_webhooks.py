@@ -269,6 +269,18 @@ class TestWorkers:
 
         assert (len(receiver.got), WebhookDelivery.objects.get().attempts) == (1, 2)
 
+    def test_what_a_dead_worker_held_is_tried_at_once(self, talk: Talk, receiver: Receiver) -> None:
+        hook(talk, receiver, "feedback.created")
+        rate(talk)
+        collect()
+        key = WebhookDelivery.objects.get().pk
+        WebhookDelivery.objects.claim(key, worker="dead", at=NOW)
+
+        assert sending.sweep(at=NOW, dead_workers=["other"]) == 0
+        assert sending.sweep(at=NOW, dead_workers=["dead"]) == 1
+
+        assert sending.deliver(delivery_id=key, worker="w2", now=lambda: NOW)
+
     def test_a_worker_that_is_late_writes_nothing(self, talk: Talk, receiver: Receiver) -> None:
         hook(talk, receiver, "feedback.created")
         rate(talk)
