@@ -120,7 +120,7 @@ class Env(BaseSettings):
     @field_validator("email_url")
     @classmethod
     def _known_server(cls, value: str) -> str:
-        mail.settings(value)
+        mail.options(value)
         return value
 
     @field_validator("email_from")

@@ -88,13 +88,13 @@ class TestTalk:
 
         colleague.reload()
         colleague.get_by_role("link", name="Notifications: 1 unread").click()
-        colleague.get_by_role("button", name="admin mentions you in a comment").click()
+        colleague.get_by_role("button", name="admin mentions you in a comment", exact=True).click()
         colleague.wait_for_url(re.compile(rf"message={answer}.*#m-{answer}$"))
         there = colleague.get_by_role("complementary", name=re.compile("Comments on"))
         expect(there.get_by_text("Really from there, @benno ?")).to_be_visible()
         expect(colleague.get_by_role("link", name="Notifications", exact=True)).to_be_visible()
 
-        there.get_by_text("Reply").click()
+        there.get_by_text("Reply", exact=True).first.click()
         there.get_by_label("Your reply").fill("Yes, it is.")
         there.get_by_role("button", name="Reply").click()
         expect(there.get_by_text("Your reply is kept.")).to_be_visible()

@@ -29,7 +29,15 @@ class Choice(NamedTuple):
 
 def can_mail() -> bool:
     """Whether this installation sends e-mail: it has a server to send by, and knows its own address to link to."""
-    return settings.EMAIL_BACKEND not in SILENT and bool(conf.current().console_url)
+    return bool(conf.current().console_url) and _backend() not in SILENT
+
+
+def _backend() -> str:
+    """What sends e-mail. Django 6.1 has `MAILERS`, beside which the older setting cannot even be read."""
+    mailers = getattr(settings, "MAILERS", None)
+    if mailers:
+        return str(mailers.get("default", {}).get("BACKEND", ""))
+    return str(settings.EMAIL_BACKEND)
 
 
 def of(user_ids: Iterable[str], *, kind: str) -> dict[str, Choice]:
