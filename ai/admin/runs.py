@@ -16,7 +16,7 @@ from unfold.decorators import display
 
 from ai.admin import replays
 from ai.admin.parts import badges, facts, steps, tools
-from ai.admin.parts.base import ReadAdmin, answer, in_bulk
+from ai.admin.parts.base import BARE, ReadAdmin, answer, in_bulk
 from ai.admin.parts.csv_imports import CsvImport
 from ai.admin.parts.exports import Exports
 from ai.admin.parts.filters import DateFilter, TenantFilter, exact, narrowed, recent_values
@@ -150,7 +150,7 @@ class RunAdmin(Reviewable, Exports, CsvImport, ReadAdmin):
         assistant = Assistant.objects.filter(pk=row.assistant_id).first() if row.assistant_id else None
         may_cancel = row.is_active and row.status != RunStatus.CANCELLING and self.has_cancel_permission(request)
         return {
-            **({"frame": "admin/ai/parts/bare.html"} if "live" in request.GET else {}),
+            **({"frame": BARE} if "live" in request.GET else {}),
             "wait": WAITS.get(row.status, 0),
             "subtitle": f"{row.model} · {row.get_status_display()}",
             "status_badge": badges.status(row.status, row.get_status_display()),

@@ -15,7 +15,7 @@ from unfold.decorators import display
 
 from ai import tenancy
 from ai.admin.parts import badges, facts, store_files
-from ai.admin.parts.base import ReadAdmin, answer
+from ai.admin.parts.base import BARE, ReadAdmin, answer
 from ai.admin.parts.configuration_csv import ConfigurationCsv
 from ai.admin.parts.filters import DateFilter, TenantFilter
 from ai.admin.parts.store_forms import AddFilesForm, VectorStoreForm
@@ -105,7 +105,7 @@ class VectorStoreAdmin(ConfigurationCsv, ReadAdmin):
         may_change = self.may(request, "change")
         has_expired = row.has_expired(timezone.now())
         return {
-            **({"frame": "admin/ai/parts/bare.html"} if "live" in request.GET else {}),
+            **({"frame": BARE} if "live" in request.GET else {}),
             **store_files.page(row, request.GET.get("page", ""), may_change=may_change),
             **self._search(request, row),
             "subtitle": rendering.visible(str(row)),

@@ -46,8 +46,8 @@ def rows() -> list[Feedback]:
     return list(Feedback.objects.order_by("-given_at", "-pk"))
 
 
-def do(client: Client, word: str, row: Feedback, **values: Any) -> Any:
-    return client.post(ACT, {"do": word, "item": str(row.pk), **values}, follow=True)
+def do(client: Client, word: str, row: Feedback, headers: Any = None, **values: Any) -> Any:
+    return client.post(ACT, {"do": word, "item": str(row.pk), **values}, follow=True, headers=headers)
 
 
 class TestPage:
@@ -147,6 +147,17 @@ class TestPage:
         assert 'id="i-page"' in html
         assert "Resolve" in html
         assert "<html" not in html
+
+    def test_answers_its_script_with_the_next_page_and_its_address(self, made: world.World) -> None:
+        client = triager(made)
+        row = client.get(INBOX).context["row"]
+
+        answered = do(client, "severity:1", row, here="state=all", headers={"X-Requested-With": "inbox"})
+
+        assert answered.status_code == 200
+        assert answered.headers["X-Address"].startswith(f"{INBOX}?state=all")
+        assert str(row.pk) in answered.headers["X-Address"]
+        assert "Severity: critical." in answered.content.decode()
 
     def test_goes_on_to_older_ones(self, made: world.World) -> None:
         world.build(made.tenant, count=inbox.PAGE_SIZE)

@@ -14,6 +14,7 @@ from tests.benchmarks import (
     exports,
     file_search,
     imports,
+    keys,
     load,
     pages,
     replays,
@@ -40,6 +41,7 @@ BENCHMARKS: dict[str, Callable[[Places], list[Measure]]] = {
     "exports": exports.run,
     "imports": imports.run,
     "pages": pages.run,
+    "keys": keys.run,
 }
 NEEDED_BYTES = 6 * 1024**3
 
@@ -53,7 +55,7 @@ def main() -> int:
         parser.error(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
     folder = Path(tempfile.mkdtemp(prefix="console-bench-"))
     try:
-        if {"load", "runs", "search", "exports", "pages"} & set(names) and shutil.disk_usage(
+        if {"load", "runs", "search", "exports", "pages", "keys"} & set(names) and shutil.disk_usage(
             folder
         ).free < NEEDED_BYTES:
             sys.stderr.write(f"The benchmarks need 6 GiB for a while, and {folder} has less. Set TMPDIR.\n")

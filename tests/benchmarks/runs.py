@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.benchmarks.measures import Measure
 from tests.benchmarks.places import Places
-from tests.benchmarks.streams import web
+from tests.benchmarks.serving import web
 
 
 def run(places: Places) -> list[Measure]:
@@ -13,8 +13,8 @@ def run(places: Places) -> list[Measure]:
     tenant = place.inside("runs", "tenant")
     key = place.manage("create_api_key", "--tenant", tenant).splitlines()[-1]
     place.manage("add_model", "nobody", "--provider", "openai-compatible", "--model", "m", "--base-url", NOWHERE)
-    with web(place) as (url, _):
-        usual, slow = place.inside("runs", "create", url, key)
+    with web(place) as server:
+        usual, slow = place.inside("runs", "create", f"{server.url}/v1", key)
     note = f"median {usual:.1f} ms"
     return [Measure("runs.create, 100,000 threads stored, p95", slow, 50, " ms", note=note)]
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
-import sys
 import time
-import urllib.request
-from contextlib import closing
 from pathlib import Path
 from statistics import median
 
 from tests.benchmarks.measures import Measure
-from tests.benchmarks.places import ROOT, Place, Places
+from tests.benchmarks.places import Place, Places
+from tests.benchmarks.serving import web
 
 ROUNDS = 9
 WITHOUT = "tests.benchmarks.without_ai"
-START_SECONDS = 30
 
 
 def run(places: Places) -> list[Measure]:
@@ -38,30 +34,8 @@ def run(places: Places) -> list[Measure]:
 
 
 def _idle_megabytes(place: Place) -> float:
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", "console.asgi:application", "--port", str(port), "--log-level", "error"]
-    process = subprocess.Popen(command, cwd=ROOT, env=place.environment())
-    try:
-        _wait_for(f"http://127.0.0.1:{port}/admin/login/")
-        return _resident_megabytes(process.pid)
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _wait_for(url: str) -> None:
-    until = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            with urllib.request.urlopen(url) as answer:  # noqa: S310 - our own loopback server
-                answer.read()
-                return
-        except OSError:
-            if time.monotonic() > until:
-                raise
-        time.sleep(0.1)
+    with web(place) as server:
+        return _resident_megabytes(server.pid)
 
 
 def _resident_megabytes(pid: int) -> float:

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from tests.benchmarks.measures import Measure
-from tests.benchmarks.places import ROOT, Place, Places
+from tests.benchmarks.places import Places
+from tests.benchmarks.serving import web
 from tests.fakes.vendors.processes import VendorProcess
-from tests.journeys.running import free_port
 
-START_SECONDS = 30.0
 TENANT = "Benchmark"
 
 
@@ -33,8 +24,10 @@ def run(places: Places) -> list[Measure]:
         urls = {alias: vendor.url("openai-compatible") for alias, vendor in vendors.items()}
         for alias, url in urls.items():
             place.manage("add_model", alias, "--provider", "openai-compatible", "--model", "m", "--base-url", url)
-        with web(place) as (url, pid):
-            found = place.inside("streams", url, key, str(pid), *(f"{alias}={to}" for alias, to in urls.items()))
+        with web(place) as server:
+            found = place.inside(
+                "streams", f"{server.url}/v1", key, str(server.pid), *(f"{alias}={to}" for alias, to in urls.items())
+            )
     return [
         Measure(
             "stream, time to first token more than the SDK's",
@@ -54,29 +47,3 @@ def run(places: Places) -> list[Measure]:
 def _ratio(name: str, taken: list[float], goal: float) -> Measure:
     ours, bare = taken
     return Measure(name, ours / bare, goal, note=f"{ours:.2f} s against {bare:.2f} s")
-
-
-@contextmanager
-def web(place: Place) -> Iterator[tuple[str, int]]:
-    """A web server of the place: the API's base URL, and its process."""
-    port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "console.asgi:application", "--port", str(port)]
-    command += ["--no-access-log", "--log-level", "error", "--timeout-graceful-shutdown", "1"]
-    process = subprocess.Popen(command, cwd=ROOT, env=place.environment())
-    try:
-        _wait(f"http://127.0.0.1:{port}/v1/openapi.json", process)
-        yield f"http://127.0.0.1:{port}/v1", process.pid
-    finally:
-        process.terminate()
-        process.wait(START_SECONDS)
-
-
-def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < end:
-        try:
-            with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own server
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.05)
-    raise RuntimeError("The web server did not start.")

@@ -25,6 +25,8 @@ from ai.exceptions import AIError, Forbidden, NotFound
 from ai.models import Tenant
 from ai.services import audit, search
 
+#: A page without its frame, for scripts that put its middle in place.
+BARE = "admin/ai/parts/bare.html"
 #: A text search looks through this many of the newest rows.
 SEARCH_WINDOW = search.WINDOW
 MOST_TENANTS = 500
@@ -193,8 +195,8 @@ class ConsoleAdmin(ActionChoices, ModelAdmin):
         return found
 
     def page(self, request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
-        """A page of our own inside the admin's frame."""
-        frame = self.admin_site.each_context(request)
+        """A page of our own inside the admin's frame, or the page alone where `frame` is `BARE`."""
+        frame = {} if context.get("frame") == BARE else self.admin_site.each_context(request)
         request.current_app = self.admin_site.name
         values = {**frame, "opts": self.opts, "title": title, "model_admin": self, **context}
         return TemplateResponse(request, template, values)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.utils import timezone
 
 from ai import ids
 from ai.admin.parts import badges, inbox_acts
-from ai.admin.parts.base import in_bulk, sees_several_tenants, tenant_names
+from ai.admin.parts.base import BARE, in_bulk, sees_several_tenants, tenant_names
 from ai.exceptions import NotFound
 from ai.models import ChatThread, Feedback, FeedbackEvent, Message
 from ai.models.feedback import FeedbackState, Rating, Severity
@@ -47,7 +47,8 @@ def urls(admin: Any) -> Views:
             raise PermissionDenied
         if request.method != "POST":
             raise Http404("Nothing can be read there.")
-        return inbox_acts.act(request)
+        goes_on = inbox_acts.act(request)
+        return _next(admin, request, goes_on.url) if _is_scripted(request) else goes_on
 
     return [("inbox/", "inbox", show), ("inbox/act/", "inbox_act", act)]
 
@@ -64,6 +65,19 @@ def _key(text: str) -> UUID | None:
         raise Http404("There is no such feedback.") from error
 
 
+def _is_scripted(request: HttpRequest) -> bool:
+    """Whether the page's script asks: it puts the middle in place, and a frame around it would be made for nothing."""
+    return request.headers.get("X-Requested-With") == "inbox"
+
+
+def _next(admin: Any, request: HttpRequest, url: str) -> HttpResponse:
+    """The page at `url` at once, which saves the script a second request; it is told the address."""
+    request.GET = QueryDict(urlsplit(url).query)
+    response = _show(admin, request)
+    response.headers["X-Address"] = url
+    return response
+
+
 def _show(admin: Any, request: HttpRequest) -> HttpResponse:
     at, filters = timezone.now(), Filters.read(request.GET)
     after, chosen = _key(request.GET.get("after", "")), _key(request.GET.get("item", ""))
@@ -77,8 +91,7 @@ def _show(admin: Any, request: HttpRequest) -> HttpResponse:
         **(_pane(request, row, at=at) if row else {}),
         "row": row,
         "may_triage": admin.has_triage_permission(request),
-        # The script puts the middle in place; the frame around it would be made for nothing.
-        **({"frame": "admin/ai/parts/bare.html"} if request.headers.get("X-Requested-With") == "inbox" else {}),
+        **({"frame": BARE} if _is_scripted(request) else {}),
     }
     response: HttpResponse = admin.page(request, "admin/ai/feedback/inbox.html", "Feedback inbox", **context)
     return response

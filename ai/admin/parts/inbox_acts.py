@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -43,8 +43,8 @@ class Order:
         return {"feedback_ids": self.keys, "by": self.by, "at": self.at, "seen": self.seen}
 
 
-def act(request: HttpRequest) -> HttpResponse:
-    """Do what the button says, and show the next card.
+def act(request: HttpRequest) -> HttpResponseRedirect:
+    """Do what the button says, and go on to the next card.
 
     Raises:
         PermissionDenied, Http404.

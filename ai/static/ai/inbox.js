@@ -35,11 +35,11 @@
     keepDraft();
     const response = await fetch(url, { credentials: "same-origin", headers: { "X-Requested-With": "inbox" }, ...options });
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("i-page");
-    if (!fresh) return location.assign(response.url);
+    if (!fresh) return location.assign(options.method ? location.href : response.url);
     const top = document.getElementById("i-list").scrollTop;
     const goesOn = fresh.dataset.item !== page().dataset.item;
     page().replaceWith(fresh);
-    history.replaceState(null, "", response.url);
+    history.replaceState(null, "", response.headers.get("X-Address") || response.url);
     settle(top, chosen, goesOn);
     return undefined;
   }
