@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from datetime import datetime
 from typing import Any
 
@@ -51,6 +52,19 @@ class TestKeeping:
         assert answer.status is direct.status is None
         assert answer.error
         assert "private or loopback" in direct.error
+        assert receiver.got == []
+
+    async def test_refuses_a_public_name_that_turns_private(
+        self, receiver: Receiver, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.AI_PRIVATE_MODEL_HOSTS = []
+        here = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 443))]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: here)
+
+        answer = await posting.post("https://hooks.example.com/in", b"{}", {})
+
+        assert answer.status is None
+        assert "refused before it was made" in answer.error
         assert receiver.got == []
 
     def test_keeps_the_secret_encrypted_and_renews_it(self, talk: Talk, receiver: Receiver) -> None:
