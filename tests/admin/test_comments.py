@@ -82,6 +82,18 @@ class TestTranscript:
         assert 'aria-label="Comments on message 1"' in html
         assert "Comment 0" not in html
 
+    def test_counts_what_is_open_as_the_panel_does(self, place: Place) -> None:
+        open_, settled, deleted = (place.say(text) for text in ("Open", "Settled", "Deleted"))
+        for row in (open_, settled, deleted):
+            place.post("reply", comment=str(row.pk), text="Yes.")
+        place.post("resolve", comment=str(settled.pk))
+        html = place.post("delete", comment=str(deleted.pk)).content.decode()
+
+        page = place.client.get(place.url()).content.decode()
+
+        assert 'data-count="3"' in html
+        assert 'aria-label="Comments on message 2: 3"' in page
+
     def test_opens_the_comments_of_a_message(self, place: Place) -> None:
         place.say("Is this so?", quote="Lyon now", start=3)
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, IntegerField, OuterRef, Subquery
+from django.db.models import Count, Exists, IntegerField, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 from django.utils.safestring import SafeString
 
@@ -23,9 +23,13 @@ MOST_QUOTES = 500
 
 
 def comment_counts() -> Coalesce:
-    """How many open comments there are on a message, as a column of a query for messages: it costs no query of its own."""
+    """How many open comments, with their replies, there are on a message, as a column of a query for messages.
+
+    It costs no query of its own.
+    """
     rows = Comment.objects.filter(message_id=OuterRef("pk"), deleted_at__isnull=True, resolved_at__isnull=True)
-    count = rows.order_by().values("message_id").annotate(n=Count("pk")).values("n")
+    settled = Comment.objects.filter(pk=OuterRef("parent_id"), resolved_at__isnull=False)
+    count = rows.exclude(Exists(settled)).order_by().values("message_id").annotate(n=Count("pk")).values("n")
     return Coalesce(Subquery(count, output_field=IntegerField()), 0)
 
 
