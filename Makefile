@@ -34,6 +34,7 @@ help:
 	@echo "make lock         choose the newest allowed dependencies"
 
 # The lock that was installed is kept in the environment: as long as it is the same there is nothing to do.
+# Compiled as pip compiles what it installs, so that processes start quickly where Python may write no bytecode.
 define install_lock
 	@cmp -s $(1) $(VENV)/$(1) || { set -e; \
 	test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed. Install it, or name it: make run PYTHON=/path/to/python3"; exit 1; }; \
@@ -41,6 +42,7 @@ define install_lock
 	echo "Installing $(1) into $(VENV) …"; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(1); \
 	cp $(1) $(VENV)/$(1); }
+	@$(BIN)/python -m compileall -q ai console
 endef
 
 install:

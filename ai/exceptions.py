@@ -8,6 +8,7 @@ AIError
 ├── Forbidden             403  the acting person may not do this
 ├── NotFound              404  no such thing for this tenant
 ├── Conflict              409  the thing is in the wrong state
+│   ├── ChangedMeanwhile       somebody else changed it since you looked
 │   ├── RunNotActive           the run has already ended
 │   ├── LeaseLost              another worker has taken the run over
 │   └── ThreadBusy             the thread has an active run
@@ -72,6 +73,10 @@ class Conflict(AIError):
     """The thing is in a state that does not allow this; reload and look again."""
 
     status = 409
+
+
+class ChangedMeanwhile(Conflict):
+    """Somebody else changed it since you looked; look at it again."""
 
 
 class RunNotActive(Conflict):

@@ -25,6 +25,10 @@ PREFIXES = {
     "file": "file-",
     "vector_store": "vs_",
     "batch": "vsfb_",
+    "feedback": "fb_",
+    "feedback_event": "fbe_",
+    "review_queue": "rq_",
+    "review_item": "rqi_",
 }
 
 #: What a key of an adopted id is derived under.

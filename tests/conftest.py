@@ -19,11 +19,16 @@ import pytest
 from asgiref.sync import SyncToAsync, iscoroutinefunction
 from django.core.cache import cache
 from django.db import connection, connections
+from hypothesis import settings as hypothesis_settings
 
 from tests.environment import CHROMIUM, CLIENTS, IN_CI
 
 if TYPE_CHECKING:
     from ai.models import Tenant
+
+# A slow machine is no fault of what is tested.
+hypothesis_settings.register_profile("console", deadline=None)
+hypothesis_settings.load_profile("console")
 
 
 def _missing(marker: str) -> str:

@@ -27,7 +27,7 @@ from ai.models.api_keys import SCOPES
 from ai.services import api_keys
 
 STATES = {"active": ("Active", "green"), "expired": ("Expired", "orange"), "revoked": ("Revoked", "gray")}
-SCOPE_TONES = {"read": "blue", "write": "violet", "admin": "orange"}
+SCOPE_TONES = {"read": "blue", "write": "violet", "admin": "orange", "feedback": "green", "reviews": "green"}
 
 #: Where the HTTP API answers in a project that has it elsewhere than in this process.
 USUAL_PATH = "/v1"

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from ai.admin.parts import badges
-from ai.admin.parts.base import ConsoleAdmin, answer, tenant_names
+from ai.admin.parts.base import tenant_names
 from ai.admin.parts.configuration_csv import ConfigurationCsv
 from ai.admin.parts.connection_form import RemoteConnectionForm
 from ai.admin.parts.filters import TenantFilter, exact
 from ai.admin.parts.forms import tenant_field
+from ai.admin.parts.tested import TestedAdmin, Trial
 from ai.models import RemoteConnection, Tenant
 from ai.models.connections import Makes
 from ai.services import connections
@@ -30,9 +29,20 @@ def key_badge(row: RemoteConnection) -> SafeString:
     return badges.badge("Key missing", "red", icon="key_off")
 
 
+def _asks(row: RemoteConnection) -> str:
+    return f"“{row.name}” is asked for a thread and a conversation that do not exist. Nothing is changed there."
+
+
+def _tested(request: HttpRequest, row: RemoteConnection) -> str:
+    found = connections.test(row=row, by=request.user, at=timezone.now())
+    return f"“{row.name}” answered in {found.latency_ms:,} ms. It serves {' and '.join(found.serves)}."
+
+
 @admin.register(RemoteConnection)
-class RemoteConnectionAdmin(ConfigurationCsv, ConsoleAdmin):
+class RemoteConnectionAdmin(ConfigurationCsv, TestedAdmin):
     """Servers where the remote sides of a tenant's threads live."""
+
+    trial = Trial(key_badge, _asks, _tested)
 
     form = RemoteConnectionForm
     csv_about = (
@@ -130,45 +140,3 @@ class RemoteConnectionAdmin(ConfigurationCsv, ConsoleAdmin):
     def delete_model(self, request: HttpRequest, obj: RemoteConnection) -> None:
         """Through the service."""
         connections.delete(row=obj, by=request.user, at=timezone.now())
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        """The form, with whether there is a key, and the button that tests."""
-        context: dict[str, Any] = {}
-        row = self.get_object(request, object_id) if object_id else None
-        if row is not None and self.has_view_permission(request, row):
-            may_test = self.has_test_permission(request) and row.is_enabled
-            context = {"key_badge": key_badge(row), "is_off": not row.is_enabled}
-            context["test_url"] = badges.url("ai_remoteconnection_test", row.pk) if may_test else ""
-        return super().changeform_view(request, object_id, form_url, {**context, **(extra_context or {})})
-
-    # -- Test connection
-    def has_test_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """`ai.test_remoteconnection`."""
-        return self.may(request, "test")
-
-    def extra_urls(self) -> Iterable[tuple[str, str, Callable[..., HttpResponse]]]:
-        """The dialog that tests."""
-        return [("<uuid:object_id>/test/", "test", self.test_view)]
-
-    def test_view(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        """Ask, then call the server."""
-        row = self.get_object_or_404(request, str(object_id))
-        if not self.has_test_permission(request):
-            raise PermissionDenied
-        back = badges.url("ai_remoteconnection_change", row.pk)
-        if request.method != "POST":
-            text = f"“{row.name}” is asked for a thread and a conversation that do not exist. Nothing is changed there."
-            return self.confirm(request, title="Test the connection?", text=text, button="Test connection", back=back)
-
-        def act() -> tuple[str, str]:
-            found = connections.test(row=row, by=request.user, at=timezone.now())
-            said = " and ".join(found.serves)
-            return f"“{row.name}” answered in {found.latency_ms:,} ms. It serves {said}.", back
-
-        return answer(request, back, act)

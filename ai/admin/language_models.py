@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from ai.admin.parts import badges
-from ai.admin.parts.base import ConsoleAdmin, answer
 from ai.admin.parts.configuration_csv import ConfigurationCsv, InstallationForm
 from ai.admin.parts.filters import exact
 from ai.admin.parts.forms import LanguageModelForm
 from ai.admin.parts.providers import HELP
+from ai.admin.parts.tested import TestedAdmin, Trial
 from ai.models import LanguageModel
 from ai.models.language_models import PROVIDERS
 from ai.services import language_models
@@ -31,9 +29,21 @@ def key_badge(row: LanguageModel) -> SafeString:
     return badges.badge(f"Key {status}", badges.TONES[status], icon=KEY_ICONS[status])
 
 
+def _asks(row: LanguageModel) -> str:
+    return f"“{row.alias}” gets one short question, as the saved settings say. It costs a few tokens."
+
+
+def _tested(request: HttpRequest, row: LanguageModel) -> str:
+    found = language_models.test(row=row, by=request.user, at=timezone.now())
+    said = f"It said: “{found.answer}”" if found.answer else "It said nothing."
+    return f"“{row.alias}” answered in {found.latency_ms:,} ms. {said}"
+
+
 @admin.register(LanguageModel)
-class LanguageModelAdmin(ConfigurationCsv, ConsoleAdmin):
+class LanguageModelAdmin(ConfigurationCsv, TestedAdmin):
     """Models belong to the installation, not to a tenant."""
+
+    trial = Trial(key_badge, _asks, _tested)
 
     form = LanguageModelForm
     import_form_class = InstallationForm
@@ -122,37 +132,5 @@ class LanguageModelAdmin(ConfigurationCsv, ConsoleAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        """The form, with where the key is, the button that tests, and help that follows the provider."""
-        context: dict[str, Any] = {"provider_help": HELP}
-        row = self.get_object(request, object_id) if object_id else None
-        if row is not None and self.has_view_permission(request, row):
-            may_test = self.has_test_permission(request) and row.is_enabled
-            context |= {"key_badge": key_badge(row), "is_off": not row.is_enabled}
-            context["test_url"] = badges.url("ai_languagemodel_test", row.pk) if may_test else ""
-        return super().changeform_view(request, object_id, form_url, {**context, **(extra_context or {})})
-
-    # -- Test connection
-    def has_test_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """`ai.test_languagemodel`."""
-        return self.may(request, "test")
-
-    def extra_urls(self) -> Iterable[tuple[str, str, Callable[..., HttpResponse]]]:
-        """The dialog that tests."""
-        return [("<uuid:object_id>/test/", "test", self.test_view)]
-
-    def test_view(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        """Ask, then send the model one short question."""
-        row = self.get_object_or_404(request, str(object_id))
-        if not self.has_test_permission(request):
-            raise PermissionDenied
-        back = badges.url("ai_languagemodel_change", row.pk)
-        if request.method != "POST":
-            text = f"“{row.alias}” gets one short question, as the saved settings say. It costs a few tokens."
-            return self.confirm(request, title="Test the connection?", text=text, button="Test connection", back=back)
-
-        def act() -> tuple[str, str]:
-            found = language_models.test(row=row, by=request.user, at=timezone.now())
-            said = f"It said: “{found.answer}”" if found.answer else "It said nothing."
-            return f"“{row.alias}” answered in {found.latency_ms:,} ms. {said}", back
-
-        return answer(request, back, act)
+        """The form, with help that follows the provider."""
+        return super().changeform_view(request, object_id, form_url, {"provider_help": HELP, **(extra_context or {})})

@@ -32,9 +32,11 @@ class ErrorAnswer(Schema):
     error: ErrorDetail
 
 
-def documented(model: Any) -> dict[Any, Any]:
-    """An operation's `response=`: it answers `model`, or one of the errors that every operation may answer."""
-    return {200: model, REFUSALS: ErrorAnswer}
+def documented(model: Any, *more: int) -> dict[Any, Any]:
+    """An operation's `response=`: it answers `model`, or an error with one of the statuses that every operation may answer
+    or `more` of them.
+    """
+    return {200: model, REFUSALS | frozenset(more): ErrorAnswer}
 
 
 def json_answer(body: Any, *, status: int = 200) -> HttpResponse:

@@ -20,6 +20,11 @@ from ai.services import actors, permissions, streams
 
 Run = Callable[..., Awaitable[HttpResponseBase]]
 
+#: What a key must be allowed to come in, by the first part of the path behind `/v1/`; elsewhere it is to read conversations.
+#: Views that only read need not ask again.
+DOORS = {"feedback": "ai.view_feedback", "review_queues": "ai.view_reviewqueue"}
+OTHERWISE = "ai.view_chatthread"
+
 NO_KEY = (
     "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth "
     "(i.e. Authorization: Bearer YOUR_KEY)."
@@ -76,12 +81,17 @@ def _admit(request: HttpRequest) -> Caller:
     if key is None or key.tenant_id is None:
         raise Unauthenticated(f"Incorrect API key provided: {_masked(plain)}.", code="invalid_api_key")
     by = actors.KeyActor.of(key)
-    permissions.require(by, "ai.view_chatthread")  # every scope reads; views that only read need not ask again
+    permissions.require(by, _needed(request.path_info))
     headers = limits.take(key, at=at)
     if key.is_due(at):
         ApiKey.objects.touch(key, at=at)
     bodies.read(request)
     return Caller(by, key.tenant_id, headers)
+
+
+def _needed(path: str) -> str:
+    """The permission without which nothing at this path answers."""
+    return DOORS.get(path.strip("/").partition("/")[2].partition("/")[0], OTHERWISE)
 
 
 def _key_in(request: HttpRequest) -> str:

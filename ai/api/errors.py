@@ -12,7 +12,7 @@ from ninja.errors import HttpError
 
 from ai.api.answers import json_answer
 from ai.events.errors import envelope, kind_of
-from ai.exceptions import AIError, Conflict, InvalidInput, ModelError, NotFound, RateLimited, TooLarge
+from ai.exceptions import AIError, ChangedMeanwhile, Conflict, InvalidInput, ModelError, NotFound, RateLimited, TooLarge
 
 logger = logging.getLogger("ai.api")
 
@@ -25,7 +25,9 @@ def answer(request: HttpRequest, error: Exception) -> HttpResponse:
     if known is None or known.status == 500:
         logger.error("%s %s failed", request.method, request.path, exc_info=error)
         return json_answer(envelope(BUG, kind=kind_of(500)), status=500)
-    status = 400 if isinstance(known, Conflict) else known.status
+    # The Assistants API has no 409; a client that sends a version asks for one.
+    is_bad = isinstance(known, Conflict) and not isinstance(known, ChangedMeanwhile)
+    status = 400 if is_bad else known.status
     code = known.code if isinstance(known, ModelError) else known.error_code
     response = json_answer(envelope(known.message, kind=kind_of(status), param=known.param, code=code), status=status)
     if isinstance(known, RateLimited):

@@ -13,7 +13,14 @@ from ai.stores.serialization import clean_text
 
 M = TypeVar("M", bound=Model)
 
-NOUNS = {"step": "run step", "vector_store": "vector store", "batch": "file batch"}
+NOUNS = {
+    "step": "run step",
+    "vector_store": "vector store",
+    "batch": "file batch",
+    "feedback_event": "event",
+    "review_queue": "review queue",
+    "review_item": "item",
+}
 SHOWN_CHARACTERS = 100
 
 

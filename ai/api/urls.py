@@ -15,9 +15,11 @@ from ninja.openapi.schema import OpenAPISchema
 from ai.api import (
     assistants,
     errors,
+    feedback,
     files,
     messages,
     models,
+    review_queues,
     runs,
     steps,
     threads,
@@ -102,6 +104,8 @@ for _prefix, _router in (
     ("/vector_stores", vector_stores.router),
     ("/vector_stores", vector_store_files.router),
     ("/models", models.router),
+    ("/feedback", feedback.router),
+    ("/review_queues", review_queues.router),
 ):
     api.add_router(_prefix, _router)
 

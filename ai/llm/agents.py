@@ -20,7 +20,6 @@ from pydantic_ai.messages import (
     BuiltinToolCallPart,
     BuiltinToolReturnPart,
     ModelMessage,
-    ModelResponse,
     ModelResponseStreamEvent,
 )
 from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
@@ -29,6 +28,7 @@ from pydantic_ai.settings import ModelSettings
 from ai.exceptions import Misconfigured, UnsupportedByModel
 from ai.llm import agent_paths
 from ai.llm.agent_turns import Answer, Asked, Called, Ended, Piece, Returned, Said, Turn
+from ai.llm.folding import Folding
 from ai.llm.specs import AGENT, KEY_VARIABLES, ModelSpec
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def answered(model: Model, answer: Answer) -> Model:
     return AgentModel(model.spec, answer=answer) if isinstance(model, AgentModel) else model
 
 
-class AgentModel(Model):
+class AgentModel(Folding):
     """A Marvin agent as a model.
 
     A request's settings (temperature, max_tokens, …) go to the agent's model; `tool_choice` is about the client's tools and
@@ -90,18 +90,6 @@ class AgentModel(Model):
     def system(self) -> str:
         """`agent`."""
         return AGENT
-
-    async def request(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-    ) -> ModelResponse:
-        """The folded stream."""
-        async with self.request_stream(messages, model_settings, model_request_parameters) as stream:
-            async for _event in stream:
-                pass
-        return stream.get()
 
     @asynccontextmanager
     async def request_stream(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import httpx2
 from openai import AsyncOpenAI
 from openai.types.chat import chat_completion_chunk
-from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, ModelResponseStreamEvent, UserPromptPart
+from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponseStreamEvent, UserPromptPart
 from pydantic_ai.models import ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIStreamedResponse
 from pydantic_ai.providers.openai import OpenAIProvider
@@ -26,6 +26,7 @@ from pydantic_ai.tools import ToolDefinition
 
 from ai.exceptions import NotFound
 from ai.llm import embedded, errors, transports
+from ai.llm.folding import Folding
 from ai.llm.specs import ModelSpec
 
 if TYPE_CHECKING:
@@ -77,24 +78,12 @@ class LocalStreamedResponse(OpenAIStreamedResponse):
                 yield event
 
 
-class LocalModel(OpenAIChatModel):
+class LocalModel(Folding, OpenAIChatModel):
     """The embedded model; see the module for what becomes of tools."""
 
     @property
     def _streamed_response_cls(self) -> type[OpenAIStreamedResponse]:
         return LocalStreamedResponse
-
-    async def request(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-    ) -> ModelResponse:
-        """The folded stream."""
-        async with self.request_stream(messages, model_settings, model_request_parameters) as stream:
-            async for _event in stream:
-                pass
-        return stream.get()
 
     @asynccontextmanager
     async def request_stream(

@@ -178,23 +178,13 @@ def check_response(status: int, location: str | None) -> None:
         )
 
 
-class Transport(httpx.AsyncHTTPTransport):
-    """httpx's transport, with every connection checked by `ai.llm.guard` and no redirect let through."""
+class _Checked:
+    """What both transports do: every connection is checked by `ai.llm.guard`, and no redirect is let through."""
 
-    def __init__(self) -> None:
-        super().__init__(verify=tls())
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=tls(),
-            max_connections=MAX_CONNECTIONS,
-            max_keepalive_connections=MAX_IDLE,
-            keepalive_expiry=IDLE_SECONDS,
-            network_backend=_Backend(),
-        )
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: Any) -> Any:
         """Send the request when its address is allowed."""
         check_request(request.url)
-        response = await super().handle_async_request(request)
+        response = await super().handle_async_request(request)  # type: ignore[misc]
         try:
             check_response(response.status_code, response.headers.get("location"))
         except ModelError:
@@ -204,30 +194,31 @@ class Transport(httpx.AsyncHTTPTransport):
         return response
 
 
-class Transport2(httpx2.AsyncHTTPTransport):
+def _pool(core: Any, backend: Any) -> Any:
+    """A pool of connections of httpcore, or of httpcore2."""
+    return core.AsyncConnectionPool(
+        ssl_context=tls(),
+        max_connections=MAX_CONNECTIONS,
+        max_keepalive_connections=MAX_IDLE,
+        keepalive_expiry=IDLE_SECONDS,
+        network_backend=backend,
+    )
+
+
+class Transport(_Checked, httpx.AsyncHTTPTransport):
+    """httpx's transport, checked."""
+
+    def __init__(self) -> None:
+        super().__init__(verify=tls())
+        self._pool = _pool(httpcore, _Backend())
+
+
+class Transport2(_Checked, httpx2.AsyncHTTPTransport):
     """The same for httpx2."""
 
     def __init__(self) -> None:
         super().__init__(verify=tls())
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=tls(),
-            max_connections=MAX_CONNECTIONS,
-            max_keepalive_connections=MAX_IDLE,
-            keepalive_expiry=IDLE_SECONDS,
-            network_backend=_Backend2(),
-        )
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send the request when its address is allowed."""
-        check_request(request.url)
-        response = await super().handle_async_request(request)
-        try:
-            check_response(response.status_code, response.headers.get("location"))
-        except ModelError:
-            await response.aclose()
-            raise
-        _note(response)
-        return response
+        self._pool = _pool(httpcore2, _Backend2())
 
 
 def read_seconds(settings: Mapping[str, Any]) -> float:

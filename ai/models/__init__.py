@@ -11,6 +11,7 @@ from ai.models.data_sources import DataSource
 from ai.models.endings import Ending
 from ai.models.feedback import Feedback
 from ai.models.feedback_events import FeedbackEvent
+from ai.models.feedback_receipts import FeedbackReceipt
 from ai.models.foreign_ids import ForeignId
 from ai.models.jobs import Job, JobItem
 from ai.models.language_models import LanguageModel
@@ -43,6 +44,7 @@ __all__ = [
     "Ending",
     "Feedback",
     "FeedbackEvent",
+    "FeedbackReceipt",
     "ForeignId",
     "Job",
     "JobItem",

@@ -13,7 +13,12 @@ from django.db.models import Q
 
 from ai.models.base import TenantManager, TenantRecord
 
-SCOPES = ("read", "write", "admin")
+#: What a key can be for. The first three are of the Assistants API, and each allows what the ones before do.
+SCOPES = ("read", "write", "admin", "feedback", "reviews")
+
+#: What a key is for where nobody says.
+USUAL = SCOPES[:3]
+
 PREFIX = "mc-"
 SHOWN_CHARACTERS = 10
 TOUCH_EVERY = timedelta(minutes=1)

@@ -80,6 +80,7 @@ class AuditEntry(models.Model):
     class Meta:
         db_table = "ai_audit_entry"
         default_permissions = ("view",)
+        permissions = (("export_auditentry", "Can export the audit log"),)
         verbose_name = "audit entry"
         verbose_name_plural = "audit log"
         ordering = ("-at", "-id")

@@ -211,6 +211,7 @@ class Feedback(TenantRecord):
             models.Index(fields=["tenant_id", "-given_at", "-id"], name="ai_feedback_tenant_latest"),
             models.Index(fields=["tenant_id", "state", "-given_at"], name="ai_feedback_tenant_state"),
             models.Index(fields=["tenant_id", "rating", "-given_at"], name="ai_feedback_tenant_rating"),
+            models.Index(fields=["tenant_id", "-created", "-id"], name="ai_feedback_tenant_created"),
             models.Index(fields=["thread_id"], name="ai_feedback_thread"),
             models.Index(fields=["state", "-given_at", "-id"], name="ai_feedback_state_latest"),
             models.Index(fields=["assignee", "-given_at", "-id"], name="ai_feedback_assignee"),

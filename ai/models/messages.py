@@ -236,6 +236,7 @@ class MessageManager(TenantModelManagerMixin, models.Manager.from_queryset(Messa
         from ai.models.comments import Comment, CommentEvent
         from ai.models.feedback import Feedback
         from ai.models.feedback_events import FeedbackEvent
+        from ai.models.feedback_receipts import FeedbackReceipt
         from ai.models.notifications import Notification
 
         key = UUID(str(row.thread_id))
@@ -244,11 +245,12 @@ class MessageManager(TenantModelManagerMixin, models.Manager.from_queryset(Messa
             if not self.filter(pk=row.pk).delete()[0]:
                 return
             given = Feedback._base_manager.filter(message_id=row.pk)
-            FeedbackEvent._base_manager.filter(feedback_id__in=given.values("pk")).delete()
+            for model in (FeedbackEvent, FeedbackReceipt):
+                model._base_manager.filter(feedback_id__in=given.values("pk")).delete()
             if given.delete()[0]:
                 Feedback.objects.recount(key)
-            for model in (Comment, CommentEvent, Notification):
-                model._base_manager.filter(message_id=row.pk).delete()
+            for talk in (Comment, CommentEvent, Notification):
+                talk._base_manager.filter(message_id=row.pk).delete()
             SearchDocument.objects.rewrite(SearchDocument(thread_id=key, message_id=row.pk, text=""))
             ChatThread.objects.filter(pk=key).update(message_count=models.F("message_count") - 1)
 

@@ -20,13 +20,13 @@ OPERATOR = f"""{REVIEWER}
     add_datasource change_datasource add_assistant change_assistant add_vectorstore change_vectorstore
 """
 LEAD = f"""{OPERATOR}
-    add_reviewqueue change_reviewqueue adjudicate_reviewqueue view_tenant view_auditentry
+    add_reviewqueue change_reviewqueue adjudicate_reviewqueue view_tenant view_auditentry export_auditentry
     delete_chatthread delete_message delete_datasource delete_assistant delete_vectorstore
     add_modelroute change_modelroute delete_modelroute
     moderate_comment view_webhook add_webhook change_webhook delete_webhook view_webhookdelivery
 """
 AUDITOR = f"""{VIEWER}
-    view_auditentry view_apikey view_remoteconnection view_tenant view_tenantmembership
+    view_auditentry export_auditentry view_apikey view_remoteconnection view_tenant view_tenantmembership
     export_chatthread export_message export_run export_datasource export_feedback export_assistant
 """
 ROLES = {"Viewer": VIEWER, "Reviewer": REVIEWER, "Operator": OPERATOR, "Lead": LEAD, "Auditor": AUDITOR}

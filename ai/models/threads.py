@@ -175,6 +175,7 @@ class ThreadManager(
         from ai.models.conflicts import SyncConflict
         from ai.models.feedback import Feedback
         from ai.models.feedback_events import FeedbackEvent
+        from ai.models.feedback_receipts import FeedbackReceipt
         from ai.models.messages import Message
         from ai.models.notifications import Notification
         from ai.models.run_steps import RunStep
@@ -189,6 +190,7 @@ class ThreadManager(
             by_key: tuple[type[models.Model], ...] = (
                 Feedback,
                 FeedbackEvent,
+                FeedbackReceipt,
                 ThreadTag,
                 ThreadSync,
                 SyncedMessage,

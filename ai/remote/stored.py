@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -34,8 +35,9 @@ class _Stored(RemoteConversations):
         found = await self._all(remote_id)
         yield Page(found[::-1] if newest_first else found)
 
+    @abstractmethod
     async def _all(self, remote_id: str) -> list[RemoteMessage]:
-        raise NotImplementedError
+        """Its messages, oldest first."""
 
     async def _list(self, where: str) -> list[Json]:
         """Every object of a list, oldest first."""

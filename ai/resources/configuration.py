@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -76,13 +77,13 @@ class ConfigurationResource(CsvResource):
             raise ValidationError({last: f"“{getattr(instance, last)}” is another row's."})
         self._named.add(nature)
 
+    @abstractmethod
     def write(self, instance: Any) -> None:
         """Write a row through its service.
 
         Raises:
             AIError.
         """
-        raise NotImplementedError
 
     def create(self, rows: list[Any]) -> None:
         """Write new rows."""

@@ -30,12 +30,20 @@ class Actor:
 SYSTEM = Actor("system", "system")
 
 
-#: What the scopes of API keys allow, each besides what the one before does. To read is to view, download and search.
+#: What the scopes of API keys allow. To read is to view, download and search; `write` and `admin` allow what the ones before do.
 READING = ("view_", "download_", "search_")
+READERS = frozenset({"read", "write", "admin"})
 CONVERSATIONS = frozenset(
     {"chatthread", "message", "run", "datasource", "vectorstore", "vectorstorefile", "vectorstorebatch"}
 )
 CHANGES = ("add", "change", "delete", "cancel")
+
+#: The other scopes stand beside each other, and allow this alone: a key that a shop's web page gives feedback with reads no
+#: conversation. None of them reviews or decides: who does is a person, once for each item.
+BESIDES = {
+    "feedback": frozenset({"view_feedback", "add_feedback", "change_feedback"}),
+    "reviews": frozenset({"view_reviewqueue", "add_reviewqueue", "change_reviewqueue"}),
+}
 
 
 @dataclass(frozen=True)
@@ -53,13 +61,17 @@ class KeyActor:
         return cls(f"key:{key.pk}", f"API key {key.name or key.prefix}", frozenset(key.scopes))
 
     def has_perm(self, permission: str) -> bool:
-        """Whether one of the key's scopes allows it: `read`, `write` (conversations too) or `admin` (assistants too)."""
+        """Whether one of the key's scopes allows it: `read`, `write` (conversations too), `admin` (assistants too), or
+        one of `BESIDES`.
+        """
         app, _, codename = permission.partition(".")
         verb, _, noun = codename.partition("_")
         if app != "ai":
             return False
+        if any(codename in BESIDES.get(scope, ()) for scope in self.scopes):
+            return True
         if codename.startswith(READING):
-            return bool(self.scopes & {"read", "write", "admin"})
+            return bool(self.scopes & READERS)
         if verb in CHANGES and noun in CONVERSATIONS:
             return bool(self.scopes & {"write", "admin"})
         return verb in CHANGES and noun == "assistant" and "admin" in self.scopes

@@ -14,7 +14,7 @@ from django.db.models import Q
 from ai import ids
 from ai.exceptions import Conflict, InvalidInput, NotFound
 from ai.models import ApiKey, Tenant
-from ai.models.api_keys import SCOPES, SHOWN_CHARACTERS
+from ai.models.api_keys import SCOPES, SHOWN_CHARACTERS, USUAL
 from ai.services import actors, audit, permissions
 
 NAME_CHARACTERS = 255
@@ -27,14 +27,15 @@ def make(
     by: Any,
     at: datetime,
     name: str = "",
-    scopes: Iterable[str] = SCOPES,
+    scopes: Iterable[str] = USUAL,
     expires_at: datetime | None = None,
     requests_per_minute: int | None = None,
 ) -> tuple[ApiKey, str]:
     """A new key and its plain text, which is shown now and never again.
 
     Args:
-        scopes: of "read", "write" (conversations) and "admin" (assistants); each allows what the ones before do.
+        scopes: of "read", "write" (conversations) and "admin" (assistants), each of which allows what the ones before do, and
+            of "feedback" and "reviews", which allow nothing else.
         requests_per_minute: None for as many as come.
 
     Raises:

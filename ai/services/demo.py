@@ -27,7 +27,7 @@ from ai.models import (
     RunStep,
     Tenant,
 )
-from ai.services import audit
+from ai.services import audit, demo_triage
 from ai.services.reviews import queues
 from ai.services.selections import Selection
 from ai.stores.content import text_of, tool_calls_of
@@ -86,6 +86,7 @@ def load(*, folder: Path, by: Any, at: datetime, only_if_empty: bool = False) ->
         for line in _lines(folder):
             row = _thread(shelf, line, at=at)
             threads, messages = threads + 1, messages + row.message_count
+        demo_triage.load(folder / "triage.json", at=at)
         _review_queues(shelf, by=by, at=at)
         audit.record("demo.loaded", by=by, at=at, threads=threads, messages=messages)
     return Loaded(len(shelf.tenants), threads, messages)

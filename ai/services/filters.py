@@ -14,7 +14,7 @@ from django.utils.dateparse import parse_date
 
 from ai import ids
 from ai.exceptions import InvalidInput, NotFound
-from ai.models import Assistant, ChatThread, DataSource, Feedback, Message, Run
+from ai.models import Assistant, AuditEntry, ChatThread, DataSource, Feedback, Message, Run
 from ai.models.feedback import FeedbackState, Rating
 from ai.models.runs import RunStatus
 from ai.models.sync_states import SyncState
@@ -145,11 +145,19 @@ MEANINGS: Mapping[type[Model], Mapping[str, Meaning]] = {
         "message_id": key("message_id"),
         **_days("given_at"),
     },
+    AuditEntry: {
+        "action": equals("action"),
+        "actor_name": equals("actor_name"),
+        "tenant": tenant,
+        **_days("at"),
+    },
 }
 
 #: How a parameter is called in a sentence, where its own name will not do.
 WORDS = {
     "mime_type": "type",
+    "actor_name": "person",
+    "at": "noted",
     "sync": "remote side",
     "thread_id": "thread",
     "run_id": "run",
@@ -178,7 +186,8 @@ def sentence(parameter: str, value: str) -> str:
     name = parameter.removesuffix("__exact")
     for end, word in (("_from", "from"), ("_to", "to")):
         if name.endswith(end):
-            return f"{name.removesuffix(end).removesuffix('_at').replace('_', ' ')} {word} {value}"
+            bare = name.removesuffix(end).removesuffix("_at")
+            return f"{WORDS.get(bare, bare.replace('_', ' '))} {word} {value}"
     return f"{WORDS.get(name, name.replace('_', ' '))} is {value}"
 
 

@@ -13,7 +13,7 @@ from ai import ids
 from ai.exceptions import InvalidInput, NotFound, ThreadBusy
 from ai.models import ChatThread, DataSource, ForeignId, Message, Run
 from ai.models.threads import NEW_NAME
-from ai.services import audit, permissions, titles, tool_resources
+from ai.services import audit, permissions, tool_resources
 from ai.stores.content import text_of
 
 ROLES = ("user", "assistant")
@@ -100,6 +100,8 @@ def first_words(messages: Sequence[Mapping[str, Any]]) -> str:
 def _name(thread: ChatThread, text: str, *, at: datetime) -> None:
     if thread.name not in {NEW_NAME, "", None} or not text or thread.tenant_id is None:
         return
+    from ai.services import titles  # noqa: PLC0415 - many patterns, compiled when something is first named
+
     name, for_good = titles.for_now(text, thread_id=thread.pk, tenant_id=thread.tenant_id)
     if for_good:
         ChatThread.objects.retitle(thread.pk, name=name, tags=titles.tags_for(text, thread.tags), at=at)

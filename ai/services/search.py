@@ -12,7 +12,7 @@ from django.db.models.functions import Substr
 
 from ai import ids
 from ai.exceptions import NotFound
-from ai.models import Assistant, ChatThread, DataSource, Feedback, Message, Run, SearchDocument, words
+from ai.models import Assistant, AuditEntry, ChatThread, DataSource, Feedback, Message, Run, SearchDocument, words
 
 #: So many matching titles and messages are looked at, the newest first.
 MOST_MATCHES = 300
@@ -97,14 +97,15 @@ WAYS: dict[type[Model], Way] = {
     DataSource: Way((), ("name",)),
     Assistant: Way((), ("name", "description")),
     Feedback: Way(("message_id", "thread_id"), ("comment", "label", "user_id"), "-given_at"),
+    AuditEntry: Way((), ("action", "actor_name", "target_id"), "-at"),
 }
 
 
 def is_by_id(model: type[Model], typed: str) -> bool:
     """Whether rows of the model are found by an id in what somebody typed: as a filter, without any bound."""
     term = typed.replace("\x00", "").strip()
-    if model is ChatThread:
-        return False  # what is no thread's id is looked for as words
+    if model in (ChatThread, AuditEntry):
+        return False  # what is no thread's id is looked for as words; what the audit log tells of has ids of any kind
     if model is DataSource and term.startswith(_OF_FILES):
         return True
     try:

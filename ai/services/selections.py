@@ -23,7 +23,7 @@ from django.utils.dateparse import parse_datetime
 
 from ai import ids, tenancy
 from ai.exceptions import InvalidInput, NotFound
-from ai.models import Assistant, ChatThread, DataSource, Feedback, Message, Run, Tenant
+from ai.models import Assistant, AuditEntry, ChatThread, DataSource, Feedback, Message, Run, Tenant
 from ai.services import filters, search
 
 NOUNS: Mapping[str, Any] = {
@@ -33,7 +33,11 @@ NOUNS: Mapping[str, Any] = {
     "files": DataSource,
     "feedback": Feedback,
     "assistants": Assistant,
+    "audit-entries": AuditEntry,
 }
+
+#: The column that says since when a row is there, where it is another than `created`.
+ADDED: Mapping[Any, str] = {AuditEntry: "at"}
 
 #: So many rows can be chosen by id.
 MOST_IDS = 10_000
@@ -110,7 +114,7 @@ class Selection:
         for name, value in self.filters.items():
             rows = filters.narrow(rows, name, value)
         if self.until is not None:
-            rows = rows.filter(created__lte=self.until)
+            rows = rows.filter(**{f"{ADDED.get(self.model, 'created')}__lte": self.until})
         if self.found is not None:
             return rows.filter(pk__in=self.found)
         return search.rows(rows, self.words)

@@ -1,4 +1,4 @@
-"""CSV files of threads, messages, runs, files, feedback and assistants: which columns they have, and how a value becomes text and back.
+"""CSV files of threads, messages, runs, files, feedback, assistants and the audit log: which columns they have, and how a value becomes text and back.
 
 The way there and back is exact: times keep their microseconds, JSON its types, and an absent value differs from an empty
 text. A cell that a spreadsheet would take for a formula begins with an apostrophe, which an import takes off again.
@@ -291,7 +291,29 @@ ASSISTANTS = Table(
         *_TIMES,
     ),
 )
-TABLES = {table.noun: table for table in (THREADS, MESSAGES, RUNS, FILES, FEEDBACK, ASSISTANTS)}
+#: The seal of an entry of the audit log: its number in the chain, the digest that the chain had before, and the one it has
+#: with the entry. Whoever has the file can follow the chain by them (`manage.py verify_audit --file`).
+SEAL = (
+    _derived("seal", INTEGER, is_null=True),
+    _derived("digest_before", is_null=True),
+    _derived("digest", is_null=True),
+)
+AUDIT_ENTRIES = Table(
+    "audit-entries",
+    (
+        Column("id", KEY),
+        Column("at", TIME),
+        _TENANT,
+        Column("action"),
+        Column("actor_id"),
+        Column("actor_name"),
+        Column("target_type"),
+        Column("target_id"),
+        Column("data", JSON),
+        *SEAL,
+    ),
+)
+TABLES = {table.noun: table for table in (THREADS, MESSAGES, RUNS, FILES, FEEDBACK, ASSISTANTS, AUDIT_ENTRIES)}
 
 
 def reader(lines: Iterable[str]) -> Iterator[dict[str, str]]:

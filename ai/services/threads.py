@@ -14,7 +14,7 @@ from ai import ids
 from ai.exceptions import InvalidInput, NotFound
 from ai.models import ChatThread, Tenant
 from ai.models.threads import NEW_NAME
-from ai.services import audit, permissions, titles
+from ai.services import audit, permissions
 from ai.services.messages import first_words, write
 from ai.services.tool_resources import merged as tools_work_on
 
@@ -50,6 +50,8 @@ def create(
     resources = tools_work_on({}, dict(tool_resources or {}), by=by, at=at)
     thread.data = {"metadata": dict(metadata or {}), "tool_resources": resources}
     if opening := first_words(messages):
+        from ai.services import titles  # noqa: PLC0415 - many patterns, compiled when something is first named
+
         thread.name, thread.data["tagged"] = titles.for_now(opening, thread_id=thread.pk, tenant_id=tenant)
         thread.tags = titles.tags_for(opening, thread.tags)
     ChatThread.objects.insert(thread)

@@ -92,6 +92,17 @@ class TestMaking:
         assert words in html
         assert not ApiKey._base_manager.exists()
 
+    def test_gives_what_is_beside_the_assistants_api_only_when_asked_to(self, tenant: Tenant) -> None:
+        client = operator(tenant, *ALL)
+
+        html = client.get(ADD).content.decode()
+        client.post(ADD, form(scopes=["reviews", "feedback"]))
+
+        ticked = re.findall(r'name="scopes" value="(\w+)"[^>]*\schecked[\s>]', html)
+        assert ticked == ["read", "write", "admin"]
+        assert ApiKey._base_manager.get().scopes == ["feedback", "reviews"]
+        assert "Not for keys that reviewers have" in html
+
     def test_is_for_tenants_that_the_person_works_for(self, tenant: Tenant) -> None:
         other = factories.tenant("Kestrel")
 

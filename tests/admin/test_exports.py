@@ -31,6 +31,7 @@ NOUNS = {
     "files": "datasource",
     "feedback": "feedback",
     "assistants": "assistant",
+    "audit-entries": "auditentry",
 }
 MAY = tuple(f"{verb}_{model}" for verb in ("view", "export") for model in NOUNS.values())
 PAGES = [f"/admin/ai/{model}/export/" for model in NOUNS.values()]

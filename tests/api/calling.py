@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 def make_key(owner: Tenant, **values: Any) -> tuple[ApiKey, str]:
     """A key of the tenant, with every scope unless told otherwise."""
     from ai.models import ApiKey
+    from ai.models.api_keys import SCOPES
 
     with tenancy.scope(owner.pk):
         made: tuple[ApiKey, str] = ApiKey.objects.make(
-            tenant_id=owner.pk, created=timezone.now(), **{"scopes": ["read", "write", "admin"], **values}
+            tenant_id=owner.pk, created=timezone.now(), **{"scopes": [*SCOPES], **values}
         )
     return made
 

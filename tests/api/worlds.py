@@ -11,6 +11,7 @@ from ai.models import (
     Assistant,
     ChatThread,
     DataSource,
+    Feedback,
     LanguageModel,
     Message,
     ModelRoute,
@@ -21,6 +22,9 @@ from ai.models import (
     VectorStoreBatch,
     VectorStoreFile,
 )
+from ai.services import actors
+from ai.services.reviews import queues
+from ai.services.selections import Selection
 from tests import factories
 
 
@@ -49,11 +53,31 @@ def _said(owner: Tenant, thread: ChatThread) -> dict[str, str]:
     RunStep.objects.write([step])
     ModelRoute.objects.set(tenant_id=owner.pk, pattern=f"model-of-{owner.pk.hex}", alias="fast")
     return {
+        **_opinions(owner, thread, message),
         "assistant_id": ids.public("assistant", assistant.pk),
         "run_id": ids.public("run", run.pk),
         "message_id": ids.public("message", message.pk),
         "step_id": ids.public("step", step.pk),
         "model_id": f"model-of-{owner.pk.hex}",
+    }
+
+
+def _opinions(owner: Tenant, thread: ChatThread, message: Message) -> dict[str, str]:
+    given = Feedback.objects.give(message=message, feedback={"rating": "down", "comment": "a secret"}, user_id="cora")
+    asked = [{"id": "helped", "type": "yes_no", "text": "Was it?"}]
+    queue = queues.make(
+        name=f"Of {owner.name}",
+        unit="thread",
+        questions=asked,
+        tenant_id=owner.pk,
+        by=actors.SYSTEM,
+        at=timezone.now(),
+    )
+    chosen = Selection.of_ids("threads", [thread.pk])
+    queues.fill(queue_id=queue.pk, selection=chosen, by=actors.SYSTEM, at=timezone.now())
+    return {
+        "feedback_id": ids.public("feedback", given.pk),
+        "review_queue_id": ids.public("review_queue", queue.pk),
     }
 
 

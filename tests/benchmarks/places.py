@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-_OURS = ("AI_", "CONSOLE_", "DATABASE_", "CELERY_", "CACHE_", "DJANGO_", "FILES_")
+#: Of the environment; without bytecode every start would be one of a project that was never started before.
+_OURS = ("PYTHONDONTWRITEBYTECODE", "AI_", "CONSOLE_", "DATABASE_", "CELERY_", "CACHE_", "DJANGO_", "FILES_")
 
 
 @dataclass(frozen=True)

@@ -181,6 +181,32 @@ class TestFeedback:
             assert feedback["state"] in {"open", "triaged", "resolved", "dismissed"}
 
 
+class TestTriage:
+    @pytest.mark.parametrize("entry", load("triage.json"), ids=lambda entry: f"{entry['thread'][:8]}-{entry['user']}")
+    def test_is_of_feedback_that_is_there_and_after_it_was_given(self, entry: dict[str, Any]) -> None:
+        thread = next(thread for thread in THREADS if thread["id"] == entry["thread"])
+        message = thread["messages"][entry["message"]]
+        here = {given["user_id"]: given for given in message.get("feedback", [])}
+        since = thread["days_ago"] * 24 + (thread["messages"][-1]["seconds"] - message["seconds"]) / 3600
+        given = entry.get("minutes", 3) / 60
+
+        assert message["role"] == "assistant"
+        assert (entry["user"] in here) == ("given" not in entry)
+        assert here.get(entry["user"], {"state": "open"})["state"] == "open"
+        assert entry.get("given", {"rating": "up"})["rating"] in {"up", "down"}
+        hours = [step["hours"] for step in entry["steps"]]
+        assert hours == sorted(hours)
+        assert given + max(hours, default=0) < since, "it would not have happened yet"
+
+    def test_leads_from_duplicates_to_what_comes_before_them(self) -> None:
+        met = set()
+        for entry in load("triage.json"):
+            for step in entry["steps"]:
+                if "duplicate_of" in step:
+                    assert (entry["thread"], entry["message"], step["duplicate_of"]) in met
+            met.add((entry["thread"], entry["message"], entry["user"]))
+
+
 class TestCollection:
     def test_has_about_forty_threads_in_both_tenants(self) -> None:
         tenants = Counter(thread["tenant"] for thread in THREADS)

@@ -39,6 +39,11 @@ class TestCreate:
         assert key.tenant_id == Tenant.objects.get(name="Northwind").pk
         assert key.scopes == ["read", "write", "admin"]
 
+    def test_takes_the_scopes_that_are_named(self) -> None:
+        run("create_api_key", "--tenant", "Northwind", "--scopes", "reviews, feedback")
+
+        assert the_key().scopes == ["feedback", "reviews"]
+
     def test_uses_the_tenant_that_is_there(self) -> None:
         tenant = factories.tenant("Northwind")
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from datetime import timedelta
 from io import StringIO
 from typing import Any
-from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -17,7 +16,9 @@ from django.utils import timezone
 from ai import tenancy
 from ai.models import AuditEntry, ChatThread, Job, RemoteConnection, Tenant, ThreadSync
 from ai.models.connections import MOST_AT_ONCE
-from ai.remote import sides
+from ai.remote.assistants import AssistantsThreads
+from ai.remote.kinds import ADAPTERS
+from ai.remote.port import Page
 from ai.services import actors, jobs
 from ai.services.selections import Selection
 from ai.services.sync import requests, schedule
@@ -63,14 +64,16 @@ class TestManyThreads:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         threads = [linked(tenant, server.state.thread(f"word {n}")) for n in range(2)]
-        real = sides.load
 
-        def broken(thread_id: UUID, *given: Any, **options: Any) -> Any:
-            if thread_id == threads[0].pk:
-                raise ZeroDivisionError
-            return real(thread_id, *given, **options)
+        class Faulty(AssistantsThreads):
+            """An adapter that has a fault, which one thread shows."""
 
-        monkeypatch.setattr(sides, "load", broken)
+            def pages(self, remote_id: str, *, newest_first: bool, after: str = "") -> AsyncGenerator[Page, None]:
+                if remote_id == threads[0].external_id:
+                    raise ZeroDivisionError
+                return super().pages(remote_id, newest_first=newest_first, after=after)
+
+        monkeypatch.setitem(ADAPTERS, Faulty.kind, Faulty)
 
         job = sync(*threads)
 

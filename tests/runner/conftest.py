@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic_ai.messages import ModelMessage, ModelRequest, ToolReturnPart
 from pydantic_ai.models import Model, override_allow_model_requests
-from pydantic_ai.models.function import FunctionModel
+from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 
 from ai import ids, llm
 from ai.events import StreamEvent
@@ -18,6 +19,12 @@ from tests.fakes.vendors import VendorServer
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 QUICK = Limits(seconds=20, first_token_seconds=10, backoff_seconds=0.001)
+
+#: What a run sends when it begins, for a message, and for a call of a tool.
+BEGIN = ["run.created", "run.queued", "run.in_progress"]
+MESSAGE = ["run.step.created", "run.step.in_progress", "message.created", "message.in_progress"]
+CALL = ["run.step.created", "run.step.in_progress", "run.step.delta", "run.step.delta"]
+TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}]
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +62,17 @@ def saying(*pieces: str) -> Model:
 def acting(function: Callable[..., Any]) -> Model:
     """A model that does what the function of the messages and the request's information yields."""
     return FunctionModel(stream_function=function)
+
+
+async def one_call(messages: list[ModelMessage], _: AgentInfo) -> AsyncIterator[Any]:
+    """A model that asks for the weather in Oslo, and says what it was told."""
+    last = messages[-1]
+    results = [p for p in last.parts if isinstance(p, ToolReturnPart)] if isinstance(last, ModelRequest) else []
+    if results:
+        yield f"It is {results[0].content}"
+        return
+    yield {0: DeltaToolCall(name="weather", json_args='{"city":', tool_call_id="c1")}
+    yield {0: DeltaToolCall(json_args='"Oslo"}')}
 
 
 def order(model: Model, **values: Any) -> Order:

@@ -8,30 +8,25 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from pydantic_ai.messages import ModelMessage, ModelRequest, ToolReturnPart
-from pydantic_ai.models.function import AgentInfo, DeltaToolCall
 
 from ai.exceptions import ModelError
 from ai.llm import ModelSpec
 from ai.runner import Limits, Runner
 from ai.runner.state import FINAL
 from tests.fakes.vendors import Failure, Reply, VendorServer
-from tests.runner.conftest import QUICK, acting, events, names, runner, saying, scripted
-
-BEGIN = ["run.created", "run.queued", "run.in_progress"]
-MESSAGE = ["run.step.created", "run.step.in_progress", "message.created", "message.in_progress"]
-CALL = ["run.step.created", "run.step.in_progress", "run.step.delta", "run.step.delta"]
-TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}]
-
-
-async def one_call(messages: list[ModelMessage], _: AgentInfo) -> AsyncIterator[Any]:
-    last = messages[-1]
-    results = [p for p in last.parts if isinstance(p, ToolReturnPart)] if isinstance(last, ModelRequest) else []
-    if results:
-        yield f"It is {results[0].content}"
-        return
-    yield {0: DeltaToolCall(name="weather", json_args='{"city":', tool_call_id="c1")}
-    yield {0: DeltaToolCall(json_args='"Oslo"}')}
+from tests.runner.conftest import (
+    BEGIN,
+    MESSAGE,
+    QUICK,
+    TOOLS,
+    acting,
+    events,
+    names,
+    one_call,
+    runner,
+    saying,
+    scripted,
+)
 
 
 class TestText:

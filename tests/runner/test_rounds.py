@@ -5,29 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from pydantic_ai.messages import ModelMessage, ModelRequest, ToolReturnPart
-from pydantic_ai.models.function import AgentInfo, DeltaToolCall
+from pydantic_ai.models.function import DeltaToolCall
 
 from ai.runner import Limits
 from ai.runner.tools import Live, Recorded
 from ai.tools import Registry
 from tests.fakes.vendors import Call, Reply, VendorServer
-from tests.runner.conftest import acting, names, runner, scripted
-
-BEGIN = ["run.created", "run.queued", "run.in_progress"]
-MESSAGE = ["run.step.created", "run.step.in_progress", "message.created", "message.in_progress"]
-CALL = ["run.step.created", "run.step.in_progress", "run.step.delta", "run.step.delta"]
-TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}]
-
-
-async def one_call(messages: list[ModelMessage], _: AgentInfo) -> AsyncIterator[Any]:
-    last = messages[-1]
-    results = [p for p in last.parts if isinstance(p, ToolReturnPart)] if isinstance(last, ModelRequest) else []
-    if results:
-        yield f"It is {results[0].content}"
-        return
-    yield {0: DeltaToolCall(name="weather", json_args='{"city":', tool_call_id="c1")}
-    yield {0: DeltaToolCall(json_args='"Oslo"}')}
+from tests.runner.conftest import BEGIN, CALL, MESSAGE, TOOLS, acting, names, one_call, runner, scripted
 
 
 class Weather:

@@ -30,6 +30,7 @@ LISTS = {
     "files": "datasource",
     "feedback": "feedback",
     "assistants": "assistant",
+    "audit-entries": "auditentry",
 }
 
 

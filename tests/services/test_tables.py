@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.exceptions import InvalidInput
-from ai.models import Assistant, ChatThread, DataSource, Feedback, Message, Run
+from ai.models import Assistant, AuditEntry, ChatThread, DataSource, Feedback, Message, Run
 from ai.services import tables
 from ai.services.tables import TABLES, Column, guard, unguard
 
@@ -129,7 +129,7 @@ class TestTables:
     @pytest.mark.parametrize("noun", TABLES)
     def test_hold_the_fields_of_their_model_but_what_the_queue_needs(self, noun: str) -> None:
         models: dict[str, Any] = dict(
-            zip(TABLES, (ChatThread, Message, Run, DataSource, Feedback, Assistant), strict=True)
+            zip(TABLES, (ChatThread, Message, Run, DataSource, Feedback, Assistant, AuditEntry), strict=True)
         )
         inner = {
             "leased_by",

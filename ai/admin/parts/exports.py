@@ -26,9 +26,10 @@ MOST_TICKED = 100
 
 
 class Exports:
-    """Goes before the page's class. `noun` is what its rows are called among selections."""
+    """Goes before the page's class. `noun` is what its rows are called among selections, `shown` on the page that asks."""
 
     noun = ""
+    shown = ""
     actions: Any = ("export_selected",)
     model: Any
     admin_site: Any
@@ -84,7 +85,7 @@ class Exports:
         response: HttpResponse = page.page(
             request,
             "admin/ai/export/ask.html",
-            f"Export {self.noun}",
+            f"Export {self.shown or self.noun}",
             said=selection.describe(),
             count=min(count, asking.MOST_COUNTED),
             is_more=count > asking.MOST_COUNTED,
@@ -121,10 +122,10 @@ def _selection(noun: str, request: HttpRequest) -> Selection:
 
 
 def _proposed(noun: str, count: int) -> str:
-    """The format that is ticked: one conversation is read, many are worked with."""
-    if noun != "threads":
-        return "csv"
-    return "transcript" if count == 1 else "jsonl"
+    """The format that is ticked: one conversation is read, many are worked with, and the log is checked."""
+    if noun == "threads":
+        return "transcript" if count == 1 else "jsonl"
+    return "jsonl" if noun == "audit-entries" else "csv"
 
 
 def _back(request: HttpRequest, model_name: str, selection: Selection) -> str:

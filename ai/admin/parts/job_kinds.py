@@ -9,7 +9,8 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils import timezone
 
-from ai.admin.parts import badges, import_results
+from ai.admin.parts import badges
+from ai.admin.parts.doors import later
 from ai.models import Job, SyncConflict
 from ai.models.conflicts import ConflictStatus
 from ai.services.exports import jobs as exports
@@ -103,7 +104,7 @@ KINDS: dict[str, Kind] = {
     "import": Kind(
         "Import",
         template="admin/ai/import/job.html",
-        context=import_results.context,
+        context=later("ai.admin.parts.import_results.context"),
         cancelling="What has been imported stays; the rest of the file will not be read. The file is deleted: to go on later, "
         "upload it again, and what is here already is passed over.",
         in_percent=True,

@@ -13,11 +13,14 @@ from unfold import widgets
 
 from ai import tenancy
 from ai.admin.parts.forms import tenant_field
+from ai.models.api_keys import USUAL
 
 SCOPES = (
     ("read", "Read: view, download and search everything of the tenant"),
     ("write", "Write: threads, messages, runs, files and vector stores too"),
     ("admin", "Admin: assistants too"),
+    ("feedback", "Feedback: give it and triage it, and nothing else"),
+    ("reviews", "Reviews: make and fill queues, and take answers out. Not for keys that reviewers have"),
 )
 
 
@@ -31,9 +34,9 @@ class ApiKeyForm(forms.Form):
     )
     scopes = forms.MultipleChoiceField(
         choices=SCOPES,
-        initial=[name for name, _ in SCOPES],
+        initial=list(USUAL),
         widget=widgets.UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text="Each allows what those above it allow.",
+        help_text="Write and admin allow what those above them allow. A key sees nothing of other tenants.",
     )
     requests_per_minute = forms.IntegerField(
         label="Requests per minute",

@@ -12,7 +12,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from ai import tenancy
 from ai.exceptions import AIError
 from ai.models import Tenant
-from ai.models.api_keys import SCOPES
+from ai.models.api_keys import SCOPES, USUAL
 from ai.services import actors, api_keys, tenants
 
 
@@ -26,7 +26,9 @@ class Command(BaseCommand):
         parser.add_argument("--tenant", required=True, help="whose data it opens; made when there is none of this name")
         parser.add_argument("--name", default="", help="what people call it")
         parser.add_argument("--expires", help="a date such as 2027-01-31, a time, or a number of days such as 90")
-        parser.add_argument("--scopes", default=",".join(SCOPES), help="of read, write and admin; all by default")
+        parser.add_argument(
+            "--scopes", default=",".join(USUAL), help=f"of {', '.join(SCOPES)}; {', '.join(USUAL)} by default"
+        )
         parser.add_argument("--requests-per-minute", type=int, help="as many as come by default")
 
     def handle(self, *args: Any, **options: Any) -> None:

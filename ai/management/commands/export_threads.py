@@ -21,7 +21,9 @@ from ai.services.selections import NOUNS, Selection
 class Command(BaseCommand):
     """Writes what a list page would export, with the same filters."""
 
-    help = "Write threads, messages, runs, files or feedback to a file, with the filters of the list pages."
+    help = (
+        "Write threads, messages, runs, files, feedback or the audit log to a file, with the filters of the list pages."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The command line."""

@@ -6,7 +6,7 @@ import gzip
 import json
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
@@ -148,6 +148,16 @@ FORMATS = {
 }
 
 
+#: What a format is good for where that is something else than for other rows.
+TEXTS = {
+    ("csv", "audit-entries"): "A table for spreadsheets, one entry each with its seal, without formulas.",
+    (
+        "jsonl",
+        "audit-entries",
+    ): "A JSON object a line, with its seal: whoever has the file can check it with verify_audit.",
+}
+
+
 def named(name: str, noun: str) -> Format:
     """The format with this name.
 
@@ -163,4 +173,8 @@ def named(name: str, noun: str) -> Format:
 
 def of(noun: str) -> list[Format]:
     """The formats for rows of this kind."""
-    return [found for found in FORMATS.values() if noun in found.nouns]
+    return [
+        replace(found, text=TEXTS.get((found.name, noun), found.text))
+        for found in FORMATS.values()
+        if noun in found.nouns
+    ]

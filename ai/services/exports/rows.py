@@ -17,8 +17,11 @@ from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connections
-from django.db.models import F, Func, TextField
+from django.db.models import F, Func, OuterRef, Subquery, TextField, Value
+from django.db.models.functions import Coalesce
 
+from ai.models import AuditSeal
+from ai.models.audit import BEGINNING
 from ai.models.bulk import unmapped
 from ai.services.tables import (
     GUARD,
@@ -28,6 +31,7 @@ from ai.services.tables import (
     MESSAGES,
     MONEY,
     NUMBER,
+    SEAL,
     TABLES,
     TEXT,
     TIME,
@@ -112,7 +116,9 @@ def write_csv(noun: str, querysets: Iterable[Any], out: IO[bytes], *, is_first: 
 def write_json(noun: str, querysets: Iterable[Any], out: IO[bytes], *, is_first: bool = True) -> Written:
     """Write the rows of the querysets as JSON objects, one a line; what follows from other columns is left out."""
     table, written = TABLES[noun], Written()
-    columns = [(number, column) for number, column in enumerate(table.columns) if not column.is_derived]
+    columns = [
+        (number, column) for number, column in enumerate(table.columns) if not column.is_derived or column in SEAL
+    ]
     for queryset in querysets:
         vendor = connections[queryset.db].vendor
         for block in blocks(table, queryset):
@@ -155,7 +161,18 @@ def _cut(cursor: Any, long: list[int]) -> Iterator[list[tuple[Any, ...]]]:
 def _selected(column: Column) -> Any:
     if column is CONTENT:
         return Content(F("message"))
+    if column in SEAL:
+        return _of_seal(column.name)
     return AsStored(F(column.attribute)) if column.kind is TIME else column.attribute
+
+
+def _of_seal(name: str) -> Subquery:
+    """A column of the seal of the entry that a row is."""
+    seals = AuditSeal.objects.filter(entry_id=OuterRef("pk"))
+    if name == "digest_before":
+        before = AuditSeal.objects.filter(number=OuterRef("number") - Value(1)).values("digest")
+        return Subquery(seals.values(before=Coalesce(Subquery(before), Value(BEGINNING))))
+    return Subquery(seals.values("number" if name == "seal" else "digest"))
 
 
 # -- Cells

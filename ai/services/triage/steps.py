@@ -141,7 +141,7 @@ def add_labels(
         Forbidden, NotFound, Conflict.
         InvalidInput: a label is empty or too long, or there would be too many.
     """
-    new = [_label(label) for label in labels]
+    new = [label_of(label) for label in labels]
 
     def wanted(row: Feedback) -> Json:
         return {"labels": _with(row, new)}
@@ -156,7 +156,12 @@ def _with(row: Feedback, labels: Iterable[str]) -> list[str]:
     return every
 
 
-def _label(given: str) -> str:
+def label_of(given: str) -> str:
+    """A label as it is kept.
+
+    Raises:
+        InvalidInput: it is empty or too long.
+    """
     label = " ".join(clean_text(given).split())
     if not label or len(label) > LONGEST_LABEL:
         raise InvalidInput(f"A label has 1 to {LONGEST_LABEL} characters.")
@@ -197,7 +202,7 @@ def run_macro(*, feedback_ids: Iterable[UUID], name: str, by: Any, at: datetime,
         if steps.severity:
             values |= {"severity": steps.severity, "due_at": rules.due_at(steps.severity, given_at=row.given_at)}
         if steps.labels:
-            values["labels"] = _with(row, map(_label, steps.labels))
+            values["labels"] = _with(row, map(label_of, steps.labels))
         if steps.reason:
             values["reason"] = steps.reason[:200]
         return values
@@ -219,18 +224,27 @@ def duplicates(row: Feedback) -> list[Feedback]:
     return list(found.order_by("given_at", "pk")[:MOST_DUPLICATES])
 
 
+@transaction.atomic
 def merge(*, feedback_id: UUID, by: Any, at: datetime) -> list[Feedback]:
     """Make the duplicates of a feedback point at it; they need no work of their own any more.
 
     Raises:
-        Forbidden, Conflict.
+        Forbidden.
         NotFound: it is not here.
         InvalidInput: it has no duplicates.
+        Conflict: it is a duplicate itself, or somebody changed one of them at the same moment.
     """
     permissions.require(by, "ai.change_feedback")
-    row: Feedback | None = Feedback.objects.filter(pk=feedback_id).first()
-    if row is None:
+    found: Feedback | None = Feedback.objects.filter(pk=feedback_id).first()
+    if found is None:
         raise NotFound
+    # Two merges in one thread come one after the other: each would else put away what the other has left.
+    same_thread = Feedback.objects.filter(thread_id=found.thread_id).order_by("pk").values_list("pk", flat=True)
+    if feedback_id not in list(same_thread.select_for_update()):
+        raise NotFound
+    row: Feedback = Feedback.objects.get(pk=feedback_id)
+    if row.duplicate_of and row.state == FeedbackState.DISMISSED:
+        raise Conflict("It is a duplicate of another one itself: open that, or reopen this.")
     keys = [each.pk for each in duplicates(row)]
     if not keys:
         raise InvalidInput("Nothing else says the same of this message or thread.")

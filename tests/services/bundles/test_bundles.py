@@ -31,9 +31,9 @@ from ai.models import (
     ThreadTag,
 )
 from ai.models.jobs import JobStatus
-from ai.services import actors
+from ai.services import actors, feedback
 from ai.services import jobs as every_job
-from ai.services.bundles import jobs, tables, writing
+from ai.services.bundles import jobs, tables
 from ai.services.exports import jobs as exports
 from tests import factories
 from tests.admin import world
@@ -54,6 +54,16 @@ def tenant(db: None) -> Tenant:
     for text in HOSTILE:
         factories.thread(made, {"role": "user", "content": text}, name=text[:700])
     with tenancy.scope(made.pk):
+        feedback.receive(
+            message_id=Message.objects.order_by("pk")[0].pk,
+            user="cora",
+            rating="up",
+            said={"rating": "up"},
+            external_id="click-1",
+            metadata={"page": "7"},
+            by=actors.SYSTEM,
+            at=timezone.now(),
+        )
         RemoteConnection.objects.bulk_create(
             [RemoteConnection(tenant_id=made.pk, name="Old", encrypted_key="secret-of-the-connection")]
         )
@@ -65,8 +75,8 @@ def everything(act: Callable[[], Any]) -> Any:
         return act()
 
 
-def written(tenant: Tenant) -> bytes:
-    out = io.BytesIO()
+def written(tenant: Tenant, out: io.BytesIO | None = None) -> bytes:
+    out = out or io.BytesIO()
     everything(lambda: jobs.write(tenant_id=tenant.pk, out=out, by=actors.SYSTEM, at=timezone.now()))
     return out.getvalue()
 
@@ -144,19 +154,19 @@ class TestRoundTrip:
         assert manifest["missing_files"] == [str(file.pk)]
         assert written(tenant) == before
 
-    def test_takes_in_what_was_written_while_a_file_was_deleted(
-        self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        file, put = DataSource._base_manager.order_by("pk")[0], writing._put
+    def test_takes_in_what_was_written_while_a_file_was_deleted(self, tenant: Tenant) -> None:
+        file = DataSource._base_manager.order_by("pk")[0]
+        last_table = tables.TABLES[-1].name
 
-        def puts(archive: ZipFile, name: str, pieces: Any) -> Any:
-            found = put(archive, name, pieces)
-            if name == "chunk.jsonl":  # the last of the tables
-                everything(lambda: DataSource.objects.filter(pk=file.pk).delete())
-            return found
+        class Deleting(io.BytesIO):
+            """Deletes the file when the last of the tables begins to be written."""
 
-        monkeypatch.setattr(writing, "_put", puts)
-        content = written(tenant)
+            def write(self, content: Any) -> int:
+                if f"{last_table}.jsonl".encode() in bytes(content):
+                    everything(lambda: DataSource.objects.filter(pk=file.pk).delete())
+                return super().write(content)
+
+        content = written(tenant, out=Deleting())
         consoles.empty()
 
         _, manifest = read(content)

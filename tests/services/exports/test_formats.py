@@ -46,10 +46,11 @@ class TestCsv:
         replay(tenant, thread, of=Message.objects.order_by("pk")[0], says="-1", cost="0.10000001", metadata={"k": "'"})
         model = NOUNS[noun]
         fields = [column.attribute for column in TABLES[noun].columns if not column.is_derived]
+        there = list(model.objects.order_by("pk").values(*fields))
 
         rows = [TABLES[noun].values(row) for row in table(exported(noun, "csv"))]
 
-        assert rows == list(model.objects.order_by("pk").values(*fields))
+        assert rows == there
         assert len(rows) >= 3
 
     @pytest.mark.parametrize("text", HOSTILE)

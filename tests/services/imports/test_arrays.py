@@ -22,10 +22,13 @@ VALUES = st.recursive(
 
 
 class Drip(io.StringIO):
-    """A text that comes in small pieces."""
+    """A text that comes in small pieces, the first ones of a few characters."""
+
+    piece = 2
 
     def read(self, size: int | None = -1) -> str:
-        return super().read(3)
+        self.piece += 1
+        return super().read(self.piece)
 
 
 def items(text: str, *, most: int = 10_000_000, stream: type[io.StringIO] = io.StringIO) -> list[Any]:

@@ -264,6 +264,16 @@ class TestMerge:
         assert (now_of(same).state, now_of(same).duplicate_of) == ("dismissed", row.pk)
         assert (now_of(row).state, now_of(apart).state) == ("open", "open")
 
+    def test_leaves_one_of_them_whoever_merges_what(self, tenant: Tenant) -> None:
+        thread = factories.thread(tenant, *factories.talk(1))
+        row, same = given(tenant, thread=thread), given(tenant, user="dan", thread=thread)
+        steps.merge(feedback_id=row.pk, by=person(tenant), at=NOW)
+
+        with pytest.raises(Conflict, match="a duplicate of another"):
+            steps.merge(feedback_id=same.pk, by=person(tenant), at=NOW)
+
+        assert (now_of(row).state, now_of(row).duplicate_of) == ("open", None)
+
     def test_needs_duplicates(self, tenant: Tenant) -> None:
         with pytest.raises(InvalidInput):
             steps.merge(feedback_id=given(tenant).pk, by=person(tenant), at=NOW)
