@@ -104,7 +104,7 @@ def _message(rows: Sequence[Notification], user: Any) -> EmailMultiAlternatives:
     is_digest = rows[0].email == Email.DIGEST
     lines = [{"row": row, "title": _shown(row.title), "text": _shown(row.text), "url": _url(row)} for row in rows]
     subject = f"{len(rows)} new in Marvin Console" if is_digest and len(rows) > 1 else _shown(rows[0].title)
-    context = {"lines": lines, "user": user, "choices_url": _absolute("/admin/ai/notification/choices/")}
+    context = {"lines": lines, "user": user, "choices_url": _absolute(places.choices_path())}
     host = urlsplit(conf.current().console_url).hostname or "console"
     mail = EmailMultiAlternatives(
         subject=" ".join(subject.split())[:200],

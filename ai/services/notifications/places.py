@@ -21,6 +21,11 @@ def path_of(row: Any) -> str:
     return ""
 
 
+def choices_path() -> str:
+    """The page where people say what they want to be told of."""
+    return _path("ai_notification_choices")
+
+
 #: Rows that have a page of their own.
 PAGES = frozenset({"job", "reviewqueue", "webhook", "run", "chatthread"})
 

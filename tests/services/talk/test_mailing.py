@@ -77,6 +77,7 @@ class TestAtOnce:
         link = f"{SERVER}/admin/ai/chatthread/{talk.thread.pk}/change/?message={talk.answer.pk}"
         assert "<b>Look</b>, @ben.b" in sent.body
         assert link in sent.body
+        assert f"{SERVER}/admin/ai/notification/choices/" in sent.body
         html, kind = sent.alternatives[0]
         assert kind == "text/html"
         assert "&lt;b&gt;Look&lt;/b&gt;" in html
