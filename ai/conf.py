@@ -101,6 +101,9 @@ class Settings:
     webhook_keep_days: int = 30
     """How long what was sent to webhooks is kept, in days."""
 
+    presence: bool = True
+    """Whether pages of threads, feedback and disputed reviews say who else is looking at them."""
+
     remote_base_url: str = ""
     """Where the remote sides of threads live; empty means OpenAI."""
 
@@ -187,7 +190,16 @@ def _macros(value: Any) -> tuple[dict[str, Any], ...]:
     return tuple(dict(each) for each in found)
 
 
-#: Settings that are read from JSON or lists.
+def _yes_or_no(value: Any) -> bool:
+    """The environment says it in words, in which every text that is not empty would be true."""
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    found = words.get(str(value).strip().lower())
+    if found is None:
+        raise ValueError('say "yes" or "no"')
+    return found
+
+
+#: Settings that are read from JSON or lists, or in words.
 READERS: dict[str, Callable[[Any], Any]] = {
     "agents": _agents,
     "console_url": _address,
@@ -196,6 +208,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "feedback_target_hours": _target_hours,
     "feedback_labels": _labels,
     "feedback_macros": _macros,
+    "presence": _yes_or_no,
 }
 
 

@@ -90,6 +90,13 @@ def _styles() -> list[Any]:
     return [lambda _, name=path.name: static(f"ai/{name}") for path in sorted(folder.glob("*.css"))]
 
 
+def account(request: HttpRequest) -> list[dict[str, str]]:
+    """What the account's menu leads to."""
+    from ai.admin.parts.keyboard import links  # noqa: PLC0415 - pages are imported when the admin has found them
+
+    return links(request)
+
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Marvin Console",
     "SITE_HEADER": "Marvin Console",
@@ -103,6 +110,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
     "STYLES": _styles(),
+    "ACCOUNT": {"navigation": account},
     "DASHBOARD_CALLBACK": "ai.admin.dashboard.context",
     "COMMAND": {"search_models": False, "show_history": False, "search_callback": "ai.admin.palette.search"},
     "SIDEBAR": {"show_search": False, "command_search": True, "navigation": navigation},

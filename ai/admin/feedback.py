@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from ai.admin.parts import badges, inbox
+from ai.admin.parts import badges, inbox, presence
 from ai.admin.parts.base import ReadAdmin, answer, in_bulk, pks_of
 from ai.admin.parts.csv_imports import CsvImport
 from ai.admin.parts.exports import Exports
@@ -22,6 +22,7 @@ from ai.admin.parts.lists import Button
 from ai.exceptions import AIError
 from ai.models import ChatThread, Feedback, Message
 from ai.models.feedback import FeedbackState, Rating
+from ai.models.presences import PresenceKind
 from ai.services import feedback, rendering, search
 from ai.stores.content import text_of
 
@@ -148,7 +149,8 @@ class FeedbackAdmin(Exports, CsvImport, ReadAdmin):
 
     def extra_urls(self) -> Iterable[tuple[str, str, Callable[..., HttpResponse]]]:
         """The dialog that moves one, and the inbox."""
-        return [("<uuid:object_id>/move/<slug:state>/", "move", self.move_view), *inbox.urls(self)]
+        here = presence.url("<uuid:object_id>/here/", PresenceKind.FEEDBACK)
+        return [("<uuid:object_id>/move/<slug:state>/", "move", self.move_view), here, *inbox.urls(self)]
 
     def list_buttons(self, request: HttpRequest, changelist: Any) -> list[Button]:
         """The inbox, besides what can be done with the list."""

@@ -15,11 +15,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from ai.admin.parts import badges, review_filling, review_forms, review_tasks
+from ai.admin.parts import badges, presence, review_filling, review_forms, review_tasks
 from ai.admin.parts.base import ReadAdmin, answer
 from ai.admin.parts.filters import DateFilter, TenantFilter, exact
 from ai.exceptions import AIError, Forbidden, InvalidInput, NotFound
 from ai.models import ReviewItem, ReviewQueue, ReviewRubric, ReviewVerdict
+from ai.models.presences import PresenceKind
 from ai.models.reviews import QueueState, ReviewUnit
 from ai.services import rendering
 from ai.services.reviews import deciding, figures, queues, reviewing
@@ -167,6 +168,7 @@ class ReviewQueueAdmin(ReadAdmin):
             ("<uuid:object_id>/ask/", "ask", self.ask_view),
             ("<uuid:object_id>/state/", "state", self.state_view),
             ("decide/<uuid:object_id>/", "decide", self.decide_view),
+            presence.url("decide/<uuid:object_id>/here/", PresenceKind.REVIEW),
         ]
 
     def _led(self, request: HttpRequest, object_id: UUID) -> ReviewQueue:

@@ -14,12 +14,13 @@ from django.utils.http import urlencode
 from unfold.decorators import action, display
 
 from ai.admin import imports, replays, retitles, syncs
-from ai.admin.parts import badges, filters, selections, thread_filters, transcript
+from ai.admin.parts import badges, filters, keyboard, presence, selections, thread_filters, transcript
 from ai.admin.parts.base import ConsoleAdmin, pks_of
 from ai.admin.parts.csv_imports import CsvImport
 from ai.admin.parts.exports import Exports
 from ai.admin.parts.review_filling import Reviewable
 from ai.models import ChatThread
+from ai.models.presences import PresenceKind
 from ai.services import rendering, search
 from ai.templatetags.console import since
 
@@ -197,6 +198,8 @@ class ThreadAdmin(Reviewable, Exports, CsvImport, ConsoleAdmin):
             *syncs.thread_urls(self),
             *replays.thread_urls(self),
             *imports.urls(self),
+            *keyboard.urls(self),
+            presence.url("<uuid:object_id>/here/", PresenceKind.THREAD),
         )
 
     # -- Actions: each leads to a page that asks, with the selection in its address

@@ -18,10 +18,13 @@ from ai.models.language_models import LanguageModel
 from ai.models.messages import Message
 from ai.models.model_routes import ModelRoute
 from ai.models.notifications import Notification, NotificationChoice
+from ai.models.person_keys import PersonKeys
+from ai.models.presences import Presence
 from ai.models.review_items import ReviewItem, ReviewPass, ReviewSlot
 from ai.models.reviews import ReviewQueue, ReviewRubric, ReviewVerdict
 from ai.models.run_steps import RunStep
 from ai.models.runs import Run
+from ai.models.saved_views import SavedView, ViewDefault
 from ai.models.search import SearchDocument
 from ai.models.syncs import SyncedMessage, ThreadSync
 from ai.models.tenants import Tenant, TenantMembership
@@ -53,6 +56,8 @@ __all__ = [
     "ModelRoute",
     "Notification",
     "NotificationChoice",
+    "PersonKeys",
+    "Presence",
     "RemoteConnection",
     "ReviewItem",
     "ReviewPass",
@@ -62,6 +67,7 @@ __all__ = [
     "ReviewVerdict",
     "Run",
     "RunStep",
+    "SavedView",
     "SearchDocument",
     "SyncConflict",
     "SyncedMessage",
@@ -72,6 +78,7 @@ __all__ = [
     "VectorStore",
     "VectorStoreBatch",
     "VectorStoreFile",
+    "ViewDefault",
     "Webhook",
     "WebhookDelivery",
     "WebhookPlace",

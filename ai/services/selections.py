@@ -43,7 +43,7 @@ ADDED: Mapping[Any, str] = {AuditEntry: "at"}
 MOST_IDS = 10_000
 
 #: Parameters of a list's address that say how it is shown, not what.
-APPEARANCE = frozenset({"p", "o", "e", "all", "q", "_facets", "_changelist_filters"})
+APPEARANCE = frozenset({"p", "o", "e", "all", "q", "_facets", "_changelist_filters", "view", "columns", "order"})
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ def bell(context: Any) -> dict[str, Any]:
         url = reverse("admin:ai_notification_changelist")
     except NoReverseMatch:  # a project without this admin
         return {"url": ""}
-    count = reading.unread(user)
+    came_along = getattr(request, "_ai_unread", None)
+    count = reading.unread(user) if came_along is None else came_along
     words = f"{MOST_SHOWN}+" if count > MOST_SHOWN else str(count)
     return {"url": url, "count": count, "words": words}

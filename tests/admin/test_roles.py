@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import resolve
 
-from ai.models import LanguageModel, Tenant
+from ai.models import LanguageModel, Tenant, roles
 from tests import factories
 from tests.admin import world
 
@@ -74,6 +75,16 @@ class TestRoles:
         looks = Permission.objects.filter(group__name__in=["Viewer", "Auditor"]).values_list("codename", flat=True)
 
         assert {name.partition("_")[0] for name in looks} == {"view", "download", "export"}
+
+    def test_new_permissions_go_to_the_roles_that_are_still_there(self) -> None:
+        Group.objects.get(name="Operator").delete()
+        lead = Group.objects.get(name="Lead")
+        lead.permissions.clear()
+
+        roles.add(apps, "share_savedview", "delete_savedview", using="default")
+
+        assert set(lead.permissions.values_list("codename", flat=True)) == {"share_savedview", "delete_savedview"}
+        assert not Group.objects.filter(name="Operator").exists()
 
     def test_each_wider_role_may_what_the_narrower_one_may(self) -> None:
         def may(role: str) -> set[str]:

@@ -80,6 +80,17 @@ class TestRead:
         with pytest.raises(ValueError, match=name):
             conf.read({name: value})
 
+    @pytest.mark.parametrize(
+        ("said", "meant"),
+        [("yes", True), ("On", True), ("1", True), (True, True), ("no", False), (" OFF ", False), (False, False)],
+    )
+    def test_reads_yes_and_no(self, said: object, meant: bool) -> None:
+        assert conf.read({"AI_PRESENCE": said}).presence is meant
+
+    def test_takes_nothing_else_for_yes_or_no(self) -> None:
+        with pytest.raises(ValueError, match="AI_PRESENCE: say"):
+            conf.read({"AI_PRESENCE": "perhaps"})
+
     def test_names_every_setting_that_is_wrong(self) -> None:
         with pytest.raises(ValueError, match=r"AI_DEFAULT_TENANT_ID.*AI_MAX_FILE_BYTES"):
             conf.read({"AI_MAX_FILE_BYTES": "many", "AI_DEFAULT_TENANT_ID": "us"})

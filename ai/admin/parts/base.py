@@ -7,7 +7,6 @@ from typing import Any, NoReturn
 from uuid import UUID
 
 import django
-from django.contrib import messages
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
@@ -20,10 +19,24 @@ from django.utils import timezone
 from unfold.admin import ModelAdmin
 
 from ai import ids, tenancy
+from ai.admin.parts import list_views, view_door
+from ai.admin.parts.answers import answer
 from ai.admin.parts.lists import BoundedChangeList, Button
-from ai.exceptions import AIError, Forbidden, NotFound
+from ai.exceptions import NotFound
 from ai.models import Tenant
 from ai.services import audit, search
+
+__all__ = [
+    "BARE",
+    "ActionChoices",
+    "ConsoleAdmin",
+    "ReadAdmin",
+    "answer",
+    "in_bulk",
+    "pks_of",
+    "sees_several_tenants",
+    "tenant_names",
+]
 
 #: A page without its frame, for scripts that put its middle in place.
 BARE = "admin/ai/parts/bare.html"
@@ -49,22 +62,6 @@ def sees_several_tenants(request: HttpRequest) -> bool:
     """Whether a column and a filter by tenant make sense to this person."""
     tenants = tenancy.current().tenants
     return tenants is None or len(tenants) > 1
-
-
-def answer(request: HttpRequest, back: str, act: Callable[[], tuple[str, str]]) -> HttpResponse:
-    """Do `act`, which returns (message, where to go), and turn what goes wrong into a message at `back`."""
-    try:
-        done, where = act()
-    except Forbidden as error:
-        raise PermissionDenied(error.message) from error
-    except NotFound as error:
-        raise Http404(error.message) from error
-    except AIError as error:
-        messages.error(request, error.message)
-        return HttpResponseRedirect(back)
-    if done:
-        messages.success(request, done)
-    return HttpResponseRedirect(where)
 
 
 class ActionChoices:
@@ -173,6 +170,26 @@ class ConsoleAdmin(ActionChoices, ModelAdmin):
         response: HttpResponse | None = super().response_action(request, queryset, **_at(action_location))
         return response
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The list, or the way to what a view of it shows."""
+        place = list_views.ListPlace(self)
+        if where := list_views.leads_to(place, request):
+            return HttpResponseRedirect(where)
+        response: HttpResponse = super().changelist_view(request, extra_context)
+        if isinstance(response, HttpResponseRedirect) and request.method != "POST":
+            return HttpResponseRedirect(list_views.after_wrong_filters(place, request, response.url))
+        return response
+
+    def views_panel(self, request: HttpRequest, changelist: Any) -> list_views.Panel:
+        """The menu of views, columns and order: one query."""
+        tenants = tenant_names(request) if sees_several_tenants(request) else {}
+        more = list_views.column_choices(self, request, changelist)
+        return list_views.panel(list_views.ListPlace(self), request, tenants=tenants, **more)
+
+    def views_view(self, request: HttpRequest) -> HttpResponse:
+        """Save a view of the list, change it, or delete it."""
+        return view_door.act(self, list_views.ListPlace(self), request)
+
     def list_buttons(self, request: HttpRequest, changelist: Any) -> list[Button]:
         """The buttons above the list, for what this person may do with all of it."""
         return []
@@ -215,7 +232,8 @@ class ConsoleAdmin(ActionChoices, ModelAdmin):
     def get_urls(self) -> list[Any]:
         """Our pages before Django's."""
         prefix = f"{self.opts.app_label}_{self.opts.model_name}_"
-        own = [path(r, self.admin_site.admin_view(view), name=prefix + name) for r, name, view in self.extra_urls()]
+        every = [("views/", "views", self.views_view), *self.extra_urls()]
+        own = [path(r, self.admin_site.admin_view(view), name=prefix + name) for r, name, view in every]
         return [*own, *super().get_urls()]
 
     # -- Permissions

@@ -89,8 +89,8 @@ class TenantFilter(DropdownFilter):
     parameter_name = "tenant"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """The tenants in scope."""
-        if not sees_several_tenants(request):
+        """The tenants in scope. One that an address names is asked for, also of somebody who sees one tenant only."""
+        if not sees_several_tenants(request) and not self.used_parameters.get(str(self.parameter_name)):
             return []
         return [(str(key), name) for key, name in tenant_names(request).items()]
 

@@ -9,12 +9,14 @@ from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils import timezone
 
 from ai import ids
-from ai.admin.parts import badges, inbox_acts
+from ai.admin.parts import badges, inbox_acts, list_views, view_door
 from ai.admin.parts.base import BARE, in_bulk, sees_several_tenants, tenant_names
+from ai.admin.parts.inbox_views import InboxPlace, query
+from ai.admin.parts.list_views import VIEW
 from ai.exceptions import NotFound
 from ai.models import ChatThread, Feedback, FeedbackEvent, Message
 from ai.models.feedback import FeedbackState, Rating, Severity
@@ -50,7 +52,10 @@ def urls(admin: Any) -> Views:
         goes_on = inbox_acts.act(request)
         return _next(admin, request, goes_on.url) if _is_scripted(request) else goes_on
 
-    return [("inbox/", "inbox", show), ("inbox/act/", "inbox_act", act)]
+    def views(request: HttpRequest) -> HttpResponse:
+        return view_door.act(admin, InboxPlace(admin), request)
+
+    return [("inbox/", "inbox", show), ("inbox/act/", "inbox_act", act), ("inbox/views/", "inbox_views", views)]
 
 
 def _key(text: str) -> UUID | None:
@@ -79,15 +84,24 @@ def _next(admin: Any, request: HttpRequest, url: str) -> HttpResponse:
 
 
 def _show(admin: Any, request: HttpRequest) -> HttpResponse:
+    place = InboxPlace(admin)
+    if where := list_views.leads_to(place, request):
+        return HttpResponseRedirect(where)
     at, filters = timezone.now(), Filters.read(request.GET)
     after, chosen = _key(request.GET.get("after", "")), _key(request.GET.get("item", ""))
     found = inbox.listing(filters, by=request.user, after=after)
     row = Feedback.objects.filter(pk=chosen).first() if chosen else next(iter(found.rows), None)
     if chosen and row is None:
         raise Http404("There is no such feedback here; it may have been deleted, or belong to another tenant.")
-    here = filters.query + (f"&after={after}" if after else "")
+    first = query(filters, request.GET.get(VIEW, ""))
+    here = first + (f"&after={after}" if after else "")
     context = {
         **_list(request, found, filters, row, here, at=at),
+        "first": first,
+        "view": request.GET.get(VIEW, ""),
+        "panel": list_views.panel(
+            place, request, tenants=tenant_names(request) if sees_several_tenants(request) else {}
+        ),
         **(_pane(request, row, at=at) if row else {}),
         "row": row,
         "may_triage": admin.has_triage_permission(request),
@@ -109,7 +123,7 @@ def _list(request: HttpRequest, found: Listing, filters: Filters, row: Any, here
         "filters": filters,
         "here": here,
         "is_filtered": bool(filters.query),
-        "later": f"?{filters.query}&after={found.later}" if found.later else "",
+        "later": f"?{query(filters, request.GET.get(VIEW, ''))}&after={found.later}" if found.later else "",
         "is_first_page": "after" not in request.GET,
         "next_key": keys[place + 1] if 0 <= place < len(keys) - 1 else "",
         "states": STATES,

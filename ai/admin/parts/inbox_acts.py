@@ -17,6 +17,8 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from ai import ids
+from ai.admin.parts import inbox_views
+from ai.admin.parts.list_views import VIEW
 from ai.exceptions import AIError, Forbidden, InvalidInput, NotFound
 from ai.models import Feedback
 from ai.services import actors
@@ -92,7 +94,8 @@ def _next(request: HttpRequest, order: Order) -> str:
     said = request.POST
     given = {name: values[-1] for name, values in parse_qs(said.get("here", "")).items()}
     filters = Filters.read(given)
-    query = filters.query + (f"&{urlencode({'after': given['after']})}" if "after" in given else "")
+    query = inbox_views.query(filters, given.get(VIEW, ""))
+    query += f"&{urlencode({'after': given['after']})}" if "after" in given else ""
     wanted = [order.opens] if order.opens else [_parsed(said.get("item", "")), _parsed(said.get("next", ""))]
     there = Feedback.objects.all() if order.opens else filters.rows(by=request.user)
     keys = set(there.filter(pk__in=[key for key in wanted if key]).values_list("pk", flat=True))

@@ -9,8 +9,12 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest
 from unfold.views import ChangeList
 
+from ai.admin.parts import columns
+
 #: Deeper pages than this are empty: filters and search find what lies further back.
 MOST_PAGES = 2000
+
+HOW_IT_IS_SHOWN = frozenset({"view", columns.COLUMNS, columns.ORDER})
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,24 @@ class BoundedChangeList(ChangeList):
 
     page_num: int
 
+    def __init__(
+        self, request: HttpRequest, model: Any, list_display: Any, list_display_links: Any, *more: Any, **named: Any
+    ) -> None:
+        self.every_column = [name for name in list_display if name != columns.CHECKBOX]
+        self.shown_columns = columns.shown(self.every_column, columns.wanted(request), list_display_links)
+        first = [columns.CHECKBOX] if columns.CHECKBOX in list_display else []
+        super().__init__(request, model, [*first, *self.shown_columns], list_display_links, *more, **named)
+
+    def get_filters_params(self, params: Any = None) -> dict[str, Any]:
+        """Without what says how the list is shown."""
+        found: dict[str, Any] = super().get_filters_params(params)
+        return {name: values for name, values in found.items() if name not in HOW_IT_IS_SHOWN}
+
+    def get_ordering(self, request: HttpRequest, queryset: Any) -> list[Any]:
+        """The list's own order, or the same from its other end."""
+        found: list[Any] = super().get_ordering(request, queryset)
+        return columns.turned(found) if self.params.get(columns.ORDER) == columns.REVERSED else found
+
     def get_results(self, request: HttpRequest) -> None:
         """The rows of the page, prepared by the model admin's `prepare_rows`."""
         size = self.list_per_page
@@ -66,4 +88,5 @@ class BoundedChangeList(ChangeList):
         self.multi_page = has_next or page > 1
         self.page_num = page
         self.buttons = self.model_admin.list_buttons(request, self)
+        self.views = None if self.is_popup else self.model_admin.views_panel(request, self)
         self.empty_links = [] if rows else self.model_admin.empty_links(request)

@@ -62,7 +62,7 @@
   }
 
   function unfold() {
-    const folds = [...document.querySelectorAll(".c-turns details")];
+    const folds = [...document.querySelectorAll(".c-page :is(.c-turns details, details.c-fold)")];
     const open = folds.some((fold) => !fold.open);
     for (const fold of folds) fold.open = open;
   }
@@ -71,13 +71,14 @@
     document.querySelector(selector)?.click();
   }
 
-  const KEYS = {
-    j: () => move(1),
-    k: () => move(-1),
-    e: unfold,
-    n: () => follow("[data-key=older]"),
-    u: () => follow("[data-key=newer]"),
-    r: () => follow("[data-key=replay]"),
+  const ACTIONS = {
+    next: () => move(1),
+    previous: () => move(-1),
+    unfold,
+    older: () => follow("[data-key=older]"),
+    newer: () => follow("[data-key=newer]"),
+    replay: () => follow("[data-key=replay]"),
+    keys: () => document.getElementById("c-keys")?.togglePopover(),
   };
 
   function openTarget() {
@@ -94,10 +95,12 @@
   });
 
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || isTyping()) return;
-    if (document.querySelector("[popover]:popover-open")) return;
     if (!document.querySelector(".c-page")) return;
-    KEYS[event.key]?.();
+    const action = window.aiKeys?.action(event);
+    if (!ACTIONS[action] || (isTyping() && window.aiKeys.types(event))) return;
+    if (window.aiKeys.isCovered(action)) return;
+    event.preventDefault();
+    ACTIONS[action]();
   });
 
   document.addEventListener("submit", (event) => {

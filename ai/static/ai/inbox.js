@@ -2,9 +2,14 @@
 "use strict";
 
 (() => {
-  const KEYS = {
-    a: "assign", t: "triage", s: "snooze", e: "resolve", w: "dismiss", o: "open", z: "undo", m: "merge", y: "suggested",
-    1: "severity-1", 2: "severity-2", 3: "severity-3", 4: "severity-4",
+  const BUTTONS = ["assign", "triage", "snooze", "resolve", "dismiss", "open", "undo", "merge", "suggested"];
+  const OTHERS = {
+    next: () => soon(() => step(1)),
+    previous: () => soon(() => step(-1)),
+    pick: () => soon(pick),
+    keys: () => press("#i-page [data-key=keys]"),
+    note: () => soon(() => document.getElementById("i-note")?.focus()),
+    label: () => soon(() => document.getElementById("i-label")?.focus()),
   };
   const drafts = new Map();
   let work = Promise.resolve();
@@ -125,16 +130,20 @@
     soon(() => swap(link.href, {}, picks()));
   });
 
-  function act(key) {
-    if (key === "j") soon(() => step(1));
-    else if (key === "k") soon(() => step(-1));
-    else if (key === "x") soon(pick);
-    else if (key === "?") press("#i-page [data-key=keys]");
-    else if (key === "n" || key === "l") soon(() => document.getElementById(key === "n" ? "i-note" : "i-label")?.focus());
-    else if (KEYS[key]) soon(() => press(`#i-page [data-key=${KEYS[key]}]`));
-    else if (document.querySelector(`#i-page [data-macro="${CSS.escape(key)}"]`)) soon(() => press(`#i-page [data-macro="${CSS.escape(key)}"]`));
-    else return false;
-    return true;
+  function selectorOf(event) {
+    const action = window.aiKeys.action(event);
+    if (BUTTONS.includes(action) || action.startsWith("severity_")) return `#i-page [data-key=${action}]`;
+    const macro = !action && event.key && `#i-page [data-macro="${CSS.escape(event.key)}"]`;
+    return macro && window.aiKeys.types(event) && document.querySelector(macro) ? macro : "";
+  }
+
+  function act(event) {
+    if (window.aiKeys.isCovered(window.aiKeys.action(event))) return false;
+    const other = OTHERS[window.aiKeys.action(event)];
+    const selector = other ? "" : selectorOf(event);
+    if (other) other();
+    else if (selector) soon(() => press(selector));
+    return Boolean(other || selector);
   }
 
   // Before the pages of threads hear of it, to whom some of these keys mean something else.
@@ -145,7 +154,7 @@
       const isSend = event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.id === "i-note";
       if (isSend) event.target.form.requestSubmit(event.target.form.querySelector("button"));
       else if (event.key === "Escape" && isTyping() && page().contains(document.activeElement)) document.activeElement.blur();
-      else if (event.ctrlKey || event.metaKey || event.altKey || isTyping() || !act(event.key)) return;
+      else if ((isTyping() && window.aiKeys.types(event)) || !act(event)) return;
       event.preventDefault();
       event.stopPropagation();
     },

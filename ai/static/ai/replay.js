@@ -63,8 +63,8 @@
   });
 
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "x" || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (/^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName)) return;
+    if (window.aiKeys.action(event) !== "diff") return;
+    if (window.aiKeys.types(event) && /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName)) return;
     show(document.querySelector(".c-answers")?.dataset.view === "diff" ? "plain" : "diff");
   });
 

@@ -99,25 +99,40 @@
     if (field) mark(field);
   });
 
+  // From message to message of what is reviewed, or from answer to answer; where nothing has the focus, to what is in sight.
+  function move(by) {
+    const all = [...document.querySelectorAll("#r-material :is(.c-turn, .c-answer)")];
+    if (!all.length) return;
+    const place = all.indexOf(document.activeElement.closest?.(".c-turn, .c-answer"));
+    const inSight = all.findIndex((each) => each.getBoundingClientRect().bottom > 0);
+    const next = all[Math.max(0, Math.min(all.length - 1, place < 0 ? inSight : place + by))];
+    next.tabIndex = -1;
+    next.focus({ preventScroll: true });
+    next.scrollIntoView({ block: "start", behavior: "smooth" });
+  }
+
+  function unfold() {
+    const folds = [...document.querySelectorAll("#r-material details")];
+    const open = folds.some((fold) => !fold.open);
+    for (const fold of folds) fold.open = open;
+  }
+
+  function act(action) {
+    if (action.startsWith("answer_")) press(Number(action.slice("answer_".length)));
+    else if (action === "next" || action === "previous") move(action === "next" ? 1 : -1);
+    else if (action === "unfold") unfold();
+    else document.querySelector(`#r-page [data-key=${action}]`)?.click();
+  }
+
   // Before the pages of threads hear of it, to whom some of these keys mean something else.
   window.addEventListener(
     "keydown",
     (event) => {
-      if (!form()) return;
-      const press_ = (name) => document.querySelector(`#r-page [data-key=${name}]`)?.click();
-      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-        event.preventDefault();
-        return press_("submit");
-      }
-      if (event.ctrlKey || event.metaKey || event.altKey || isTyping()) return undefined;
-      if (/^[1-9]$/.test(event.key)) press(Number(event.key));
-      else if (event.key === "s") press_("pass");
-      else if (event.key === "u") press_("undo");
-      else if (event.key === "?") press_("keys");
-      else return undefined;
+      const action = form() && window.aiKeys.action(event);
+      if (!action || window.aiKeys.isCovered(action) || (isTyping() && window.aiKeys.types(event))) return;
       event.preventDefault();
       event.stopPropagation();
-      return undefined;
+      act(action);
     },
     true,
   );

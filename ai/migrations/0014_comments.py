@@ -36,7 +36,7 @@ def allow(apps: Any, schema_editor: Any) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("ai", "0012_feedback_api"),
+        ("ai", "0013_views"),
     ]
 
     operations = [
