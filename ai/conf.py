@@ -92,6 +92,15 @@ class Settings:
     feedback_macros: tuple[Mapping[str, Any], ...] = ()
     """Steps of the feedback inbox that one key takes together; empty means a small set that comes with the console."""
 
+    console_url: str = ""
+    """Where people open the console, for links in e-mails, such as "https://console.example.com"; empty: no e-mail."""
+
+    digest_hour: int = 7
+    """At which hour of the day, in the installation's zone, daily e-mails are sent."""
+
+    webhook_keep_days: int = 30
+    """How long what was sent to webhooks is kept, in days."""
+
     presence: bool = True
     """Whether pages of threads, feedback and disputed reviews say who else is looking at them."""
 
@@ -128,6 +137,27 @@ def _convert(name: str, value: Any) -> Any:
     if name == "sync_direction" and value not in {"pull", "push", "both"}:
         raise ValueError('say "pull", "push" or "both"')
     return type(getattr(Settings, name))(value)
+
+
+def _address(value: Any) -> str:
+    text = str(value).strip().rstrip("/")
+    if text and not text.startswith(("https://", "http://")):
+        raise ValueError("begin with https://")
+    return text
+
+
+def _hour(value: Any) -> int:
+    hour = int(value)
+    if not 0 <= hour <= 23:
+        raise ValueError("an hour is a number from 0 to 23")
+    return hour
+
+
+def _days(value: Any) -> int:
+    days = int(value)
+    if days < 1:
+        raise ValueError("keep them for a day at least")
+    return days
 
 
 def _agents(value: Any) -> dict[str, str]:
@@ -172,6 +202,9 @@ def _yes_or_no(value: Any) -> bool:
 #: Settings that are read from JSON or lists, or in words.
 READERS: dict[str, Callable[[Any], Any]] = {
     "agents": _agents,
+    "console_url": _address,
+    "digest_hour": _hour,
+    "webhook_keep_days": _days,
     "feedback_target_hours": _target_hours,
     "feedback_labels": _labels,
     "feedback_macros": _macros,

@@ -27,6 +27,8 @@ SCHEDULED_SYNC = "ai.tasks.sync.scheduled"
 READ_FILE = "ai.tasks.vector_stores.read"
 NOTE_VIEW = "ai.tasks.audit.note_view"
 READ_FILES = "ai.tasks.vector_stores.read_waiting"
+DELIVER = "ai.tasks.webhooks.deliver"
+MAIL = "ai.tasks.notifications.mail"
 
 
 def _send(name: str, kwargs: dict[str, Any]) -> None:
@@ -77,6 +79,16 @@ def read_file(*, store_file_id: UUID) -> None:
 def read_files() -> None:
     """Have a worker read waiting files of vector stores until none is left."""
     _send(READ_FILES, {})
+
+
+def deliver(*, delivery_id: UUID) -> None:
+    """Have a worker deliver to a webhook."""
+    _send(DELIVER, {"delivery_id": str(delivery_id)})
+
+
+def mail(*, user_id: str) -> None:
+    """Have a worker send somebody's notifications by e-mail."""
+    _send(MAIL, {"user_id": user_id})
 
 
 def note_view(

@@ -47,6 +47,8 @@ SIDEBAR: dict[str, tuple[Place, ...]] = {
     "Activity": (
         Place("Jobs", "ai.job", "pending_actions"),
         Place("Sync conflicts", "ai.syncconflict", "sync_problem"),
+        Place("Webhooks", "ai.webhook", "webhook"),
+        Place("Notifications", "ai.notification", "notifications"),
         Place("Audit", "ai.auditentry", "policy"),
     ),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,8 @@ from django.core.exceptions import ImproperlyConfigured
 from dotenv import load_dotenv
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from console import mail
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -91,6 +94,12 @@ class Env(BaseSettings):
     files_s3_prefix: str = ""
     """A folder inside the bucket."""
 
+    email_url: str = Field(default="", repr=False)
+    """The server that sends e-mail: smtp+tls://user:password@host:587, smtps:// or smtp://. Unset: no e-mail."""
+
+    email_from: str = "Marvin Console <console@localhost>"
+    """Whom e-mails come from."""
+
     hsts_seconds: int = Field(default=31_536_000, ge=0)
     """In production: how long browsers remember to use HTTPS."""
 
@@ -107,6 +116,19 @@ class Env(BaseSettings):
     @classmethod
     def _split(cls, value: Any) -> Any:
         return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+    @field_validator("email_url")
+    @classmethod
+    def _known_server(cls, value: str) -> str:
+        mail.options(value)
+        return value
+
+    @field_validator("email_from")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        if not parseaddr(value)[1] or not value.isprintable():
+            raise ValueError("give an address, such as Marvin Console <console@example.com>")
+        return value
 
     @field_validator("log_level")
     @classmethod

@@ -10,7 +10,7 @@ from typing import Any
 import dj_database_url
 from django.utils.log import CallbackFilter
 
-from console import branding, env, keys
+from console import branding, env, keys, mail
 
 BASE_DIR = env.PROJECT
 ENV = env.load()
@@ -127,6 +127,10 @@ LANGUAGE_CODE = ENV.language_code
 TIME_ZONE = ENV.time_zone
 USE_TZ = True
 
+# -- E-mail: none without a server
+globals().update(mail.settings(ENV.email_url))
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = ENV.email_from
+
 # -- The database
 SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
@@ -163,6 +167,8 @@ CELERY_TASK_ROUTES = {
     "ai.tasks.jobs.*": {"queue": "jobs"},
     "ai.tasks.vector_stores.*": {"queue": "jobs"},
     "ai.tasks.sync.*": {"queue": "jobs"},
+    "ai.tasks.webhooks.*": {"queue": "jobs"},
+    "ai.tasks.notifications.*": {"queue": "jobs"},
 }
 # Workers look by themselves whether a sync is due. Who runs `celery beat` anyway has it there too; there is one job all the same.
 if (minutes := os.environ.get("AI_SYNC_EVERY_MINUTES", "")).isdigit() and int(minutes):

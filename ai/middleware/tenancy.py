@@ -42,7 +42,10 @@ def _scope_of(request: HttpRequest) -> Any:
     if user.is_superuser:
         return tenancy.everything(reason=f"superuser {user.pk} at {request.path}")
     default = conf.current().default_tenant_id
-    member = TenantMembership.objects.tenants_of(user)
+    places = TenantMembership.objects.places_of(user)
+    member = {tenant: name for tenant, name, _ in places}
     if default is None or default in member:
         request._ai_tenant_names = member  # type: ignore[attr-defined] # pages ask for them; they came along
+    if default is None:
+        request._ai_unread = sum(unread for _, _, unread in places)  # type: ignore[attr-defined] # and so does the bell
     return tenancy.scope(*member, *([default] if default else []))

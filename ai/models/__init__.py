@@ -4,9 +4,11 @@ from ai.models.api_keys import ApiKey
 from ai.models.assistants import Assistant
 from ai.models.audit import AuditEntry, AuditSeal
 from ai.models.chunks import Chunk
+from ai.models.comments import Comment, CommentEvent
 from ai.models.conflicts import SyncConflict
 from ai.models.connections import RemoteConnection
 from ai.models.data_sources import DataSource
+from ai.models.endings import Ending
 from ai.models.feedback import Feedback
 from ai.models.feedback_events import FeedbackEvent
 from ai.models.feedback_receipts import FeedbackReceipt
@@ -15,6 +17,7 @@ from ai.models.jobs import Job, JobItem
 from ai.models.language_models import LanguageModel
 from ai.models.messages import Message
 from ai.models.model_routes import ModelRoute
+from ai.models.notifications import Notification, NotificationChoice
 from ai.models.person_keys import PersonKeys
 from ai.models.presences import Presence
 from ai.models.review_events import ReviewEvent
@@ -30,6 +33,7 @@ from ai.models.tenants import Tenant, TenantMembership
 from ai.models.thread_tags import ThreadTag
 from ai.models.threads import ChatThread
 from ai.models.vector_stores import VectorStore, VectorStoreBatch, VectorStoreFile
+from ai.models.webhooks import Webhook, WebhookDelivery, WebhookPlace
 from ai.models.workers import Worker
 
 __all__ = [
@@ -39,7 +43,10 @@ __all__ = [
     "AuditSeal",
     "ChatThread",
     "Chunk",
+    "Comment",
+    "CommentEvent",
     "DataSource",
+    "Ending",
     "Feedback",
     "FeedbackEvent",
     "FeedbackReceipt",
@@ -49,6 +56,8 @@ __all__ = [
     "LanguageModel",
     "Message",
     "ModelRoute",
+    "Notification",
+    "NotificationChoice",
     "PersonKeys",
     "Presence",
     "RemoteConnection",
@@ -75,5 +84,8 @@ __all__ = [
     "VectorStoreBatch",
     "VectorStoreFile",
     "ViewDefault",
+    "Webhook",
+    "WebhookDelivery",
+    "WebhookPlace",
     "Worker",
 ]

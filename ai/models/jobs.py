@@ -102,7 +102,8 @@ class JobManager(TenantManager):
             mine = self.filter(pk=job_id)
             mine.update(done=F("done") + done, failed=F("failed") + failed, modified=at)
             over = mine.filter(status__in=OPEN, total__lte=F("done") + F("failed"))
-            over.update(status=JobStatus.COMPLETED, ended_at=at)
+            if over.update(status=JobStatus.COMPLETED, ended_at=at):
+                self._tell(mine, at=at)
 
     def recount(self, job_id: UUID, *, at: datetime) -> None:
         """Count the job's runs anew, after many of them ended at once.
@@ -139,7 +140,19 @@ class JobManager(TenantManager):
 
     def _end(self, rows: models.QuerySet[Job], **values: Any) -> bool:
         changes = {"status": values["status"], "error": values["error"], "leased_by": "", "lease_until": None}
-        return bool(rows.update(**changes, ended_at=values["at"], modified=values["at"]))
+        with transaction.atomic():
+            keys = list(rows.values_list("pk", flat=True))
+            if not rows.update(**changes, ended_at=values["at"], modified=values["at"]):
+                return False
+            if values["status"] != JobStatus.CANCELLED:
+                self._tell(self.filter(pk__in=keys), at=values["at"])
+        return True
+
+    def _tell(self, rows: models.QuerySet[Job], *, at: datetime) -> None:
+        """Have a worker tell whoever wants to know that these have ended."""
+        from ai.models.endings import JOB, Ending
+
+        Ending.objects.note(JOB, rows.values_list("pk", "tenant_id"), at=at)
 
     def cancel(self, job_id: UUID, *, at: datetime) -> None:
         """Cancel an open job: what is done stays done.

@@ -233,9 +233,11 @@ class MessageManager(TenantModelManagerMixin, models.Manager.from_queryset(Messa
 
     def delete_message(self, row: Message) -> None:
         """Delete the message with its feedback; the others keep their numbers."""
+        from ai.models.comments import Comment, CommentEvent
         from ai.models.feedback import Feedback
         from ai.models.feedback_events import FeedbackEvent
         from ai.models.feedback_receipts import FeedbackReceipt
+        from ai.models.notifications import Notification
 
         key = UUID(str(row.thread_id))
         with transaction.atomic():
@@ -247,6 +249,8 @@ class MessageManager(TenantModelManagerMixin, models.Manager.from_queryset(Messa
                 model._base_manager.filter(feedback_id__in=given.values("pk")).delete()
             if given.delete()[0]:
                 Feedback.objects.recount(key)
+            for talk in (Comment, CommentEvent, Notification):
+                talk._base_manager.filter(message_id=row.pk).delete()
             SearchDocument.objects.rewrite(SearchDocument(thread_id=key, message_id=row.pk, text=""))
             ChatThread.objects.filter(pk=key).update(message_count=models.F("message_count") - 1)
 

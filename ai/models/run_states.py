@@ -26,6 +26,8 @@ class RunStatus(models.TextChoices):
 ACTIVE = (RunStatus.QUEUED, RunStatus.IN_PROGRESS, RunStatus.REQUIRES_ACTION, RunStatus.CANCELLING)
 HELD = (RunStatus.IN_PROGRESS, RunStatus.CANCELLING)
 WAITING = (RunStatus.QUEUED, RunStatus.REQUIRES_ACTION)
+#: How a run ends without what was asked for, and without anybody having wanted that.
+FAILURES = (RunStatus.FAILED, RunStatus.EXPIRED)
 FINAL = (RunStatus.CANCELLED, RunStatus.FAILED, RunStatus.COMPLETED, RunStatus.INCOMPLETE, RunStatus.EXPIRED)
 
 

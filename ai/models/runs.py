@@ -18,8 +18,9 @@ from django.db.models.functions import Coalesce
 from ai import conf
 from ai.exceptions import LeaseLost, NotFound, RunNotActive, ThreadBusy
 from ai.models.base import TenantRecord
+from ai.models.endings import RUN, Ending
 from ai.models.foreign_ids import ForeignId
-from ai.models.run_states import ACTIVE, FINAL, HELD, WAITING, RunQuerySet, RunStatus
+from ai.models.run_states import ACTIVE, FAILURES, FINAL, HELD, WAITING, RunQuerySet, RunStatus
 from ai.models.run_steps import RunStep, StepStatus
 from ai.tenancy import TenantModelManagerMixin
 
@@ -204,6 +205,8 @@ class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQueryS
         values = {"ended_at": at, **values, "status": status, "modified": at, "leased_by": "", "lease_until": None}
         if not self._write_held(run, values):
             raise LeaseLost
+        if status in FAILURES:
+            Ending.objects.note(RUN, [(run.pk, run.tenant_id)], at=at)
 
     def _write_held(self, run: Run, values: dict[str, Any]) -> int:
         """`filter(held by us).update(**values)`, in a third of the time: results are written by the hundred a second."""
@@ -267,7 +270,10 @@ class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQueryS
         again = held.filter(status=RunStatus.IN_PROGRESS)
         error = {"error_code": "server_error", "error_message": "Every worker that began this run died."}
         spent = again.filter(attempt__gte=conf.current().run_max_attempts)
-        changed += spent.update(status=RunStatus.FAILED, ended_at=at, **error, **free)
+        failed = list(spent.values_list("pk", "tenant_id"))
+        if failed:
+            changed += spent.update(status=RunStatus.FAILED, ended_at=at, **error, **free)
+            Ending.objects.note(RUN, failed, at=at)
         return changed + int(again.update(status=RunStatus.QUEUED, **free))
 
     def expire(self, *, at: datetime) -> int:
@@ -278,9 +284,12 @@ class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQueryS
         """End those of the runs that nobody executes, with their open steps; how many."""
         with transaction.atomic():
             waiting = runs.filter(status__in=WAITING).order_by("pk")
-            keys = list(waiting.select_for_update().values_list("pk", flat=True))
-            if not keys:
+            found = list(waiting.select_for_update().values_list("pk", "tenant_id"))
+            if not found:
                 return 0
+            keys = [key for key, _ in found]
+            if status in FAILURES:
+                Ending.objects.note(RUN, found, at=at)
             ended = self.filter(pk__in=keys, status__in=WAITING)
             changed: int = ended.update(status=status, ended_at=at, modified=at, required_action=None)
             RunStep.objects.close(keys, status=_STEP[status], at=at)

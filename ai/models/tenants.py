@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import models
-from django.db.models import OuterRef, Subquery, Value
+from django.db.models import IntegerField, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from ai.models.base import Record
@@ -43,6 +43,17 @@ class Tenant(Record):
         return self.name
 
 
+#: More are not counted.
+MOST_UNREAD = 100
+
+
+class _Tally(Subquery):
+    """How many rows a bounded subquery has: it is read up to its bound, whatever there is."""
+
+    template = "(SELECT COALESCE(SUM(1), 0) FROM (%(subquery)s) AS tally)"
+    output_field = IntegerField()
+
+
 class TenantMembershipManager(models.Manager["TenantMembership"]):
     """Answers whose staff somebody is."""
 
@@ -52,9 +63,17 @@ class TenantMembershipManager(models.Manager["TenantMembership"]):
 
     def tenants_of(self, user: Any) -> dict[UUID, str]:
         """The tenants that `user` is a member of with their names, in the order of these: one query."""
+        return {tenant: name for tenant, name, _ in self.places_of(user)}
+
+    def places_of(self, user: Any) -> list[tuple[UUID, str, int]]:
+        """The tenants that `user` is a member of, by name, and how many notifications of each are unread: one query."""
+        from ai.models.notifications import Notification
+
         name = Tenant.objects.filter(pk=OuterRef("tenant_id")).values("name")[:1]
-        rows = self.filter(user=user).annotate(named=Coalesce(Subquery(name), Value("")))
-        return dict(rows.order_by("named", "tenant_id").values_list("tenant_id", "named"))
+        mine = Notification._base_manager.filter(user_id=str(user.pk), in_console=True, is_read=False)
+        unread = mine.filter(tenant_id=OuterRef("tenant_id")).order_by().values("pk")[:MOST_UNREAD]
+        rows = self.filter(user=user).annotate(named=Coalesce(Subquery(name), Value("")), unread=_Tally(unread))
+        return list(rows.order_by("named", "tenant_id").values_list("tenant_id", "named", "unread"))
 
 
 class TenantMembership(Record):

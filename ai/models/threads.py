@@ -171,14 +171,17 @@ class ThreadManager(
 
     def delete_threads(self, thread_ids: Iterable[UUID]) -> int:
         """Delete those of the threads that are in scope; how many there were."""
+        from ai.models.comments import Comment, CommentEvent
         from ai.models.conflicts import SyncConflict
         from ai.models.feedback import Feedback
         from ai.models.feedback_events import FeedbackEvent
         from ai.models.feedback_receipts import FeedbackReceipt
         from ai.models.messages import Message
+        from ai.models.notifications import Notification
         from ai.models.run_steps import RunStep
         from ai.models.runs import Run
         from ai.models.syncs import SyncedMessage, ThreadSync
+        from ai.models.webhooks import WebhookDelivery
 
         with transaction.atomic():
             keys = list(self.filter(pk__in=list(thread_ids)).values_list("pk", flat=True))
@@ -192,6 +195,10 @@ class ThreadManager(
                 ThreadSync,
                 SyncedMessage,
                 SyncConflict,
+                Comment,
+                CommentEvent,
+                Notification,
+                WebhookDelivery,
             )
             for model in by_text:
                 model._base_manager.filter(thread_id__in=texts).delete()

@@ -15,7 +15,7 @@ from django.db import transaction
 from ai import conf, llm, tenancy
 from ai.exceptions import InvalidInput, ModelError, NotFound
 from ai.llm.specs import AGENT, KEY_VARIABLES, KEYLESS, belongs_at, may_hold_key
-from ai.models import LanguageModel, RemoteConnection
+from ai.models import LanguageModel, RemoteConnection, Webhook
 from ai.models.language_models import NO_KEY_NAME
 from ai.services import audit, permissions
 
@@ -199,6 +199,6 @@ def rotate_secrets(*, by: Any, at: datetime) -> int:
     """
     permissions.require(by, "ai.change_languagemodel")
     with tenancy.everything(reason="encrypting keys anew"):
-        count = LanguageModel.objects.rotate_secrets() + RemoteConnection.objects.rotate_secrets()
+        count = sum(model.objects.rotate_secrets() for model in (LanguageModel, RemoteConnection, Webhook))
     audit.record("language_model.secrets_rotated", by=by, at=at, keys=count)
     return count

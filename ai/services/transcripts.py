@@ -17,6 +17,7 @@ from ai.models import ChatThread, DataSource, Feedback, Message, Run
 from ai.models.runs import RunStatus
 from ai.runner import live
 from ai.services import turns
+from ai.services.comments.reading import comment_counts
 from ai.services.turns import Attachment, Citation, Turn
 from ai.stores.content import tool_calls_of
 
@@ -54,6 +55,7 @@ def page(
     after: int | None = None,
     around: UUID | None = None,
     limit: int = PAGE_SIZE,
+    with_comments: bool = False,
 ) -> Page:
     """Up to `limit` messages of the thread, with all that is shown beside them: at most 5 queries.
 
@@ -61,13 +63,17 @@ def page(
         before: only messages with a smaller sequence number, the nearest ones.
         after: only messages with a greater one.
         around: the id of a message to show in the middle of the page.
+        with_comments: also count the comments on each message, in `comments`.
 
     With none of these the page is the thread's beginning.
 
     Raises:
         NotFound: `around` is no message of this thread.
     """
-    rows, has_earlier, following = _rows(thread, before, after, around, limit)
+    messages = Message.objects.list_thread_messages(thread.pk)
+    if with_comments:
+        messages = messages.annotate(comments=comment_counts())
+    rows, has_earlier, following = _rows(thread, messages, before, after, around, limit)
     shown = turns.of(rows)
     result = Page(shown, focus=around, messages=rows)
     if rows:
@@ -81,10 +87,9 @@ def page(
 
 
 def _rows(
-    thread: ChatThread, before: int | None, after: int | None, around: UUID | None, limit: int
+    thread: ChatThread, messages: Any, before: int | None, after: int | None, around: UUID | None, limit: int
 ) -> tuple[list[Message], bool, Message | None]:
-    """The messages, whether there are earlier ones, and the message that follows."""
-    messages = Message.objects.list_thread_messages(thread.pk)
+    """Of the thread's messages those of the page, whether there are earlier ones, and the message that follows."""
     if around is not None:
         middle = messages.filter(pk=around).values_list("sequence", flat=True).first()
         if middle is None:

@@ -23,10 +23,13 @@ from django.db import connections
 from ai import dispatch, tenancy
 from ai.models import Run, Worker
 from ai.services import audit, files, jobs, runs, vector_store_reading
+from ai.services.comments import settling as comments
 from ai.services.exports import jobs as exports
 from ai.services.imports import uploads
+from ai.services.notifications import endings, mailing
 from ai.services.sync import carrying, pushes, schedule
 from ai.services.triage import steps as triage
+from ai.services.webhooks import collecting, sending
 
 log = logging.getLogger(__name__)
 
@@ -93,8 +96,18 @@ def sweep(*, at: datetime) -> bool:
     pushes.sweep(at=at)
     triage.wake(at=at)
     audit.seal(at=at)
+    _tell(at=at, dead=dead)
     schedule.run(at=at)
     return waiting or bool(recovered)
+
+
+def _tell(*, at: datetime, dead: list[str]) -> None:
+    """Tell people and webhooks of what happened; after the sealing, whose order is the order of the telling."""
+    endings.sweep(at=at)
+    collecting.sweep(at=at)
+    sending.sweep(at=at, dead_workers=dead)
+    mailing.sweep(at=at)
+    comments.sweep(at=at)
 
 
 def _dead_here() -> list[str]:

@@ -31,6 +31,8 @@ LISTS = (
     "vectorstore",
     "remoteconnection",
     "syncconflict",
+    "webhook",
+    "webhookdelivery",
 )
 MOST_QUERIES = 8
 

@@ -17,6 +17,7 @@ from ai.models import (
     ApiKey,
     Assistant,
     AuditEntry,
+    Comment,
     DataSource,
     Feedback,
     Job,
@@ -24,6 +25,7 @@ from ai.models import (
     LanguageModel,
     Message,
     ModelRoute,
+    Notification,
     RemoteConnection,
     ReviewItem,
     ReviewJudge,
@@ -35,6 +37,8 @@ from ai.models import (
     Tenant,
     VectorStore,
     VectorStoreFile,
+    Webhook,
+    WebhookDelivery,
 )
 from ai.stores.rubrics import Rubric
 from tests import factories
@@ -130,6 +134,32 @@ def _one(tenant: Tenant, number: int, word: str) -> dict[Any, Any]:
         error=f"{word} failed",
     )
     ReviewJudgement.objects.keep(judgement, at=now)
+    comment = Comment.objects.add(
+        Comment(
+            tenant_id=tenant.pk, thread_id=thread.pk, message_id=answer.pk, author=word, at=now, text=f"{word} remarks"
+        )
+    )
+    notification = Notification(
+        tenant_id=tenant.pk, user_id="0", kind="mention", key=f"mention:{comment.pk}", at=now, title=f"{word} mentions"
+    )
+    notification.thread_id, notification.message_id, notification.target_type = thread.pk, answer.pk, "comment"
+    Notification.objects.add([notification])
+    hook = Webhook(
+        tenant_id=tenant.pk, name=f"{word} {thread.pk.hex}", url="https://example.com/in", events=["mention"]
+    )
+    hook.set_secret("whsec_bmV2ZXIgc2hvdyB0aGlz")
+    hook.save(force_insert=True)
+    delivery = WebhookDelivery(
+        tenant_id=tenant.pk,
+        webhook_id=hook.pk,
+        event="mention",
+        key=f"audit:{number}",
+        first_at=now,
+        next_at=now,
+        created=now,
+    )
+    delivery.body, delivery.answer = f'{{"type": "mention", "data": {{"actor": "{word}"}}}}', f"{word} says no"
+    WebhookDelivery.objects.add([delivery])
     rows: dict[Any, Any] = {
         type(row): row
         for row in (
@@ -148,6 +178,9 @@ def _one(tenant: Tenant, number: int, word: str) -> dict[Any, Any]:
             key,
             route,
             store,
+            notification,
+            hook,
+            delivery,
         )
     }
     return {**rows, "replay": waiting}

@@ -44,6 +44,28 @@ class TestRead:
         assert settings.feedback_labels == {"billing": ["invoice"]}
         assert list(settings.feedback_macros) == [{"name": "Known bug", "key": "b"}]
 
+    def test_reads_what_telling_goes_by(self) -> None:
+        source = {"AI_CONSOLE_URL": "https://console.example.com/", "AI_DIGEST_HOUR": "0", "AI_WEBHOOK_KEEP_DAYS": "7"}
+
+        settings = conf.read(source)
+
+        assert (settings.console_url, settings.digest_hour) == ("https://console.example.com", 0)
+        assert settings.webhook_keep_days == 7
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("AI_CONSOLE_URL", "console.example.com"),
+            ("AI_CONSOLE_URL", "javascript:alert(1)"),
+            ("AI_DIGEST_HOUR", "24"),
+            ("AI_DIGEST_HOUR", "seven"),
+            ("AI_WEBHOOK_KEEP_DAYS", "0"),
+        ],
+    )
+    def test_refuses_what_telling_cannot_go_by(self, name: str, value: str) -> None:
+        with pytest.raises(ValueError, match=name):
+            conf.read({name: value})
+
     @pytest.mark.parametrize(
         ("name", "value"),
         [

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from ai.admin.parts import steps
+from ai.admin.parts import comments, steps
 from ai.models import ChatThread, Run
 from ai.services import comparisons, transcripts
 
@@ -39,14 +39,17 @@ def _since(run: Run | None, page: transcripts.Page) -> int:
 def answer(admin: Any, request: HttpRequest, thread: ChatThread, context: dict[str, Any]) -> HttpResponse:
     """The end of the transcript after message `?after=`, for a page that showed the run `?run=`."""
     since = _number(request.GET.get("after", ""))
-    page = transcripts.page(thread=thread, after=since) if thread.last_sequence > since else transcripts.Page([])
+    page = transcripts.Page([])
+    if thread.last_sequence > since:
+        page = transcripts.page(thread=thread, after=since, with_comments=context["may"]["comments"])
     run = transcripts.active_run(thread)
     shown = _run(thread, request.GET.get("run", "")) if run is None else None
     live = _context(thread, run, since, page.turns, page.messages)
     seen = {each.pk for turn in page.turns for each in [*turn.unanswered, *([turn.run] if turn.run else [])]}
     if shown is not None and shown.pk not in seen:
         live["live"]["unanswered"] = shown
-    values = {**context, "thread": thread, "page": page, "model_admin": admin, **live}
+    counts = comments.counts_of(page)
+    values = {**context, "thread": thread, "page": page, "model_admin": admin, **live, "comments": counts}
     headers = {"Cache-Control": "no-store"}
     return TemplateResponse(request, "admin/ai/chatthread/live.html", values, headers=headers)
 

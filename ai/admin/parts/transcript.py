@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ai import ids
-from ai.admin.parts import facts, live_thread, remote_side, tools
+from ai.admin.parts import comments, facts, live_thread, remote_side, tools
 from ai.admin.parts.base import answer, sees_several_tenants
 from ai.admin.parts.lists import BoundedChangeList
 from ai.exceptions import NotFound
@@ -53,7 +53,8 @@ def urls(admin: Any) -> list[tuple[str, str, Callable[..., HttpResponse]]]:
 
         return view
 
-    return [(f"<path:object_id>/{name}/", name, door(act)) for name, act in doors.items()]
+    own = [(f"<path:object_id>/{name}/", name, door(act)) for name, act in doors.items()]
+    return [*own, *comments.urls(admin, open_thread)]
 
 
 def key_of(text: str) -> UUID:
@@ -92,6 +93,7 @@ def show(admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
             around=key_of(message) if message else None,
             before=_number(request, "before"),
             after=_number(request, "after"),
+            with_comments=comments.may_read(request.user),
         )
     except NotFound as error:
         raise Http404(error.message) from error
@@ -106,6 +108,7 @@ def show(admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
         "more_data": {name: value for name, value in (thread.data or {}).items() if name not in SHOWN_DATA},
         **_context(admin, request, thread),
         **live_thread.of_page(thread, page),
+        **comments.of_page(request, page),
     }
     title = rendering.visible(thread.name or "Untitled")
     audit.seen(thread, by=request.user, at=timezone.now())
@@ -132,6 +135,8 @@ def _context(admin: Any, request: HttpRequest, thread: ChatThread) -> dict[str, 
             "cancel": user.has_perm("ai.view_run") and user.has_perm("ai.cancel_run"),
             "files": user.has_perm("ai.view_datasource"),
             "messages": user.has_perm("ai.view_message"),
+            "comments": comments.may_read(user),
+            "comment": comments.may_write(user),
         },
     }
 

@@ -22,7 +22,10 @@ from ai.models import (
     AuditEntry,
     ChatThread,
     Chunk,
+    Comment,
+    CommentEvent,
     DataSource,
+    Ending,
     Feedback,
     FeedbackEvent,
     FeedbackReceipt,
@@ -31,6 +34,7 @@ from ai.models import (
     JobItem,
     Message,
     ModelRoute,
+    Notification,
     Presence,
     RemoteConnection,
     ReviewEvent,
@@ -54,6 +58,8 @@ from ai.models import (
     VectorStore,
     VectorStoreBatch,
     VectorStoreFile,
+    Webhook,
+    WebhookDelivery,
 )
 from ai.models.review_items import ItemState
 from ai.models.run_steps import StepStatus
@@ -61,7 +67,7 @@ from ai.models.runs import ACTIVE, RunStatus
 
 Json = dict[str, Any]
 
-#: What a row says of its tenant, of where its content is, of secrets, of what nobody but its writer has seen yet, and of work
+#: What a row says of its tenant, of where its content is, of accounts, of secrets, of what nobody but its writer has seen yet, and of work
 #: that goes on in this console.
 LEFT_OUT = frozenset(
     {
@@ -78,6 +84,7 @@ LEFT_OUT = frozenset(
         "push_wanted_at",
         "push_after",
         "push_tries",
+        "author_id",
     }
 )
 
@@ -152,6 +159,7 @@ TABLES = (
     Table(Feedback),
     Table(FeedbackEvent),
     Table(FeedbackReceipt),
+    Table(Comment),
     Table(ThreadSync),
     Table(SyncedMessage, ("thread_id", "pk"), has_own_key=False),
     Table(SyncConflict),
@@ -173,14 +181,19 @@ TABLES = (
 ELSEWHERE: Mapping[type[models.Model], str] = {
     ApiKey: "a secret",
     AuditEntry: "says what was done in this console",
+    CommentEvent: "what deleted comments said",
+    Ending: "work of this console",
     Job: "work of this console",
     JobItem: "work of this console",
+    Notification: "for the people of this console",
     Presence: "who looks at this console now",
     ReviewEvent: "what people of this console may still take back",
     SavedView: "follows accounts, which belong to this console",
     SearchDocument: "follows from titles and messages",
     TenantMembership: "accounts belong to this console",
     ThreadTag: "follows from threads",
+    Webhook: "a secret",
+    WebhookDelivery: "work of this console",
 }
 
 

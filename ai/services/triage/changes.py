@@ -14,7 +14,8 @@ from ai.exceptions import Conflict, InvalidInput, NotFound
 from ai.models import Feedback, FeedbackEvent
 from ai.models.feedback import FeedbackState
 from ai.models.feedback_events import EventKind
-from ai.services import actors, audit, permissions
+from ai.services import actors, audit, notifications, permissions
+from ai.services.comments import mentions
 from ai.stores.serialization import to_serializable
 
 Json = dict[str, Any]
@@ -106,7 +107,7 @@ def latest_change(row: Feedback) -> str:
 
 @transaction.atomic
 def note(*, feedback_ids: Iterable[UUID], text: str, by: Any, at: datetime) -> int:
-    """Keep a private note with each; how many.
+    """Keep a private note with each; how many. Whom it mentions is told, if they may read feedback.
 
     Raises:
         Forbidden, NotFound.
@@ -119,7 +120,19 @@ def note(*, feedback_ids: Iterable[UUID], text: str, by: Any, at: datetime) -> i
     for row in rows:
         _event(row, EventKind.NOTE, by=by, at=at, batch=batch, text=words)
         audit.record("feedback.noted", target=row, by=by, at=at)
+        _tell_mentioned(row, words, batch=batch, by=by, at=at)
     return len(rows)
+
+
+def _tell_mentioned(row: Feedback, words: str, *, batch: UUID, by: Any, at: datetime) -> None:
+    users = mentions.people_in(words, tenant_id=row.tenant_id, codename="view_feedback")
+    told = notifications.tell(
+        "mention", to=users, key=f"note:{batch}:{row.pk}", by=by, at=at, tenant_id=row.tenant_id, text=words, target=row,
+        title=f"{actors.name_of(by)} mentions you in a note", thread_id=row.thread_id, message_id=row.message_id,
+    )  # fmt: skip
+    if told:
+        names = [actors.name_of(user) for user in users if actors.id_of(user) != actors.id_of(by)]
+        audit.record("feedback.mentioned", target=row, by=by, at=at, people=names)
 
 
 def _event(row: Feedback, kind: str, *, by: Any, at: datetime, batch: UUID, **values: Any) -> None:

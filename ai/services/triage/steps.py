@@ -12,9 +12,10 @@ from django.db import transaction
 from django.db.models import Q
 
 from ai.exceptions import Conflict, InvalidInput, NotFound
-from ai.models import Feedback, TenantMembership
+from ai.models import Feedback, FeedbackEvent, TenantMembership
 from ai.models.feedback import FeedbackState, Severity
-from ai.services import actors, permissions
+from ai.models.feedback_events import EventKind
+from ai.services import actors, notifications, permissions
 from ai.services.triage import rules
 from ai.services.triage.changes import Json, change, moved, note
 from ai.stores.serialization import clean_text
@@ -50,6 +51,7 @@ def move(
     return change(feedback_ids, wanted, by=by, at=at, seen=seen)
 
 
+@transaction.atomic
 def assign(*, feedback_ids: Iterable[UUID], to: str, by: Any, at: datetime, seen: Seen = None) -> list[Feedback]:
     """Assign feedback to the person with this user name; to nobody where it is empty.
 
@@ -64,13 +66,27 @@ def assign(*, feedback_ids: Iterable[UUID], to: str, by: Any, at: datetime, seen
         if any(to not in people(tenant_id=tenant) for tenant in tenants):
             raise InvalidInput(f"{to[:50]} does not work for this tenant, or may not triage.")
 
+    new: list[Feedback] = []
+
     def wanted(row: Feedback) -> Json:
         if not to:
             state = FeedbackState.TRIAGED if row.state == FeedbackState.ASSIGNED else row.state
             return {"assignee": "", "state": state}
+        if row.assignee != to:
+            new.append(row)
         return {"assignee": to, "state": FeedbackState.ASSIGNED, "snoozed_until": None}
 
-    return change(keys, wanted, by=by, at=at, seen=seen)
+    rows = change(keys, wanted, by=by, at=at, seen=seen)
+    for row in new:
+        _tell("assigned", row, [to], f"{actors.name_of(by)} assigns feedback to you", by=by, at=at)
+    return rows
+
+
+def _tell(kind: str, row: Feedback, names: list[str], title: str, *, by: Any, at: datetime) -> None:
+    notifications.tell_named(
+        kind, names=names, key=f"{kind}:{row.pk}:{row.version}", title=title, by=by, at=at, tenant_id=row.tenant_id,
+        text=row.comment or row.label, thread_id=row.thread_id, message_id=row.message_id, target=row,
+    )  # fmt: skip
 
 
 def people(*, tenant_id: UUID | None) -> list[str]:
@@ -253,8 +269,18 @@ def wake(*, at: datetime, most: int = 200) -> int:
 
 
 def _wakes(key: UUID, wanted: Callable[[Feedback], Json], *, at: datetime) -> bool:
-    """Whether it is back; another worker, or a person, may be quicker."""
+    """Whether it is back; another worker, or a person, may be quicker. Who waits for it is told."""
     try:
-        return bool(change([key], wanted, by=actors.SYSTEM, at=at))
+        with transaction.atomic():
+            before = Feedback.objects.filter(pk=key).values_list("version", flat=True).first()
+            row = change([key], wanted, by=actors.SYSTEM, at=at)[0]
+            if row.version != before:
+                _tell("snooze", row, [row.assignee or _who_snoozed(row)], "Feedback is back", by=actors.SYSTEM, at=at)
     except (Conflict, NotFound):
         return False
+    return True
+
+
+def _who_snoozed(row: Feedback) -> str:
+    changes = FeedbackEvent.objects.of(row.pk).filter(kind=EventKind.CHANGE)[:20]
+    return next((each.by for each in changes if each.after.get("state") == FeedbackState.SNOOZED), "")

@@ -1,0 +1,1 @@
+"""Comments on messages: writing them, settling them, reading them, and whom they mention."""

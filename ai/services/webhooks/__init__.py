@@ -1,0 +1,1 @@
+"""Webhooks: which there are, what they are told, and the telling itself."""

@@ -1,0 +1,1 @@
+"""Tests of what people and servers are told: comments, mentions, notifications, webhooks."""
