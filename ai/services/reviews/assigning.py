@@ -13,8 +13,9 @@ from django.db.models import Count, Q
 
 from ai.exceptions import Conflict, InvalidInput, NotFound
 from ai.models import ReviewEvent, ReviewItem, ReviewQueue, ReviewSlot, TenantMembership
+from ai.models.notifications import Kind
 from ai.models.review_events import ReviewEventKind
-from ai.services import actors, audit, permissions
+from ai.services import actors, audit, notifications, permissions
 from ai.services.reviews import history, queues
 
 REVIEW = "ai.review_reviewqueue"
@@ -124,6 +125,11 @@ def _assign(queue: ReviewQueue, item_ids: Sequence[UUID], *, to: Any, by: Any, a
     if not kept:
         raise Conflict(f"No review of these is free for {actors.name_of(to)}.")
     _note(ReviewEventKind.ASSIGNED, queue, [slot.pk for slot in kept], whose, actors.name_of(to), by=by, at=at)
+    count = f"{len(kept):,} item{'s' if len(kept) > 1 else ''}"
+    notifications.tell(
+        Kind.REVIEW, to=[to], key=f"review:{kept[0].pk}:{at.isoformat()}", by=by, at=at, tenant_id=queue.tenant_id,
+        title=f"{actors.name_of(by)} assigns {count} of “{queue.name}” to you", target=queue,
+    )  # fmt: skip
     return len(kept)
 
 

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from ai import ids, tenancy
 from ai.exceptions import Conflict, Forbidden, InvalidInput, NotFound
-from ai.models import AuditEntry, ReviewItem, ReviewSlot, Tenant
+from ai.models import AuditEntry, Notification, ReviewItem, ReviewSlot, Tenant
 from ai.services import actors
 from ai.services.reviews import assigning, queues, reviewing
 from tests import factories
@@ -55,6 +55,16 @@ class TestAssign:
         assert list(kept.values_list("position", flat=True)) == [1, 2]
         assert assigning.held(queue_id=made.pk) == {str(ana.pk): 2, str(ben.pk): 4}
         assert AuditEntry.objects.filter(action="review_queue.assigned").count() == 2
+
+    def test_tells_whom_they_are_assigned_to(self, tenant: Tenant) -> None:
+        made, ana, boss = queue(tenant, items=4), reviewer(tenant), lead(tenant)
+
+        assigning.assign_next(queue_id=made.pk, to=ana, count=2, by=boss, at=NOW)
+        assigning.assign_next(queue_id=made.pk, to=boss, count=1, by=boss, at=NOW)
+
+        told = Notification.objects.get()
+        assert (told.user_id, told.kind, told.target_id) == (str(ana.pk), "review", str(made.pk))
+        assert told.title == f"{boss.username} assigns 2 items of “{made.name}” to you"
 
     def test_keeps_chosen_items_of_this_queue(self, tenant: Tenant) -> None:
         made, other, ana = queue(tenant), queue(tenant, name="Other"), reviewer(tenant)
