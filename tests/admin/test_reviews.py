@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
-from ai.models import ReviewItem, ReviewQueue, ReviewSlot, ReviewVerdict, Tenant
+from ai.models import AuditEntry, ReviewItem, ReviewQueue, ReviewSlot, ReviewVerdict, Tenant
 from tests import factories
 from tests.services.reviews.making import QUESTIONS, YES, lead, queue, reviewer
 
@@ -129,6 +131,33 @@ class TestReview:
 
         assert url == f"/admin/ai/reviewqueue/{made.pk}/change/"
         assert ReviewVerdict.objects.count() == 2
+
+    def test_gives_its_script_the_next_item_at_once(self, tenant: Tenant) -> None:
+        made, client = queue(tenant, items=2), signed_in(reviewer(tenant))
+        url, headers = started(client, made), {"X-Requested-With": "review"}
+
+        second = client.post(f"{url}submit/", {"q_helpful": "yes"}, headers=headers)
+        last = client.post(f"{second.headers['X-Address']}submit/", {"q_helpful": "yes"}, headers=headers)
+
+        assert second.status_code == 200
+        assert second.headers["X-Address"] != url
+        assert second.headers["X-Address"].rsplit("/", 2)[-2] in second.content.decode()
+        assert "<html" not in second.content.decode()
+        assert last.json() == {"go": f"/admin/ai/reviewqueue/{made.pk}/change/"}
+        assert AuditEntry.objects.filter(action="review.submitted").count() == 2
+
+    def test_gives_nobody_the_draft_of_whom_an_item_was_taken_from(self, tenant: Tenant) -> None:
+        made, ana, ben = queue(tenant, items=1), signed_in(reviewer(tenant)), signed_in(reviewer(tenant))
+        url = started(ana, made)
+        ana.post(f"{url}draft/", {"q_helpful": "no", "q_why": "unmistakable"})
+        ReviewSlot.objects.update(reserved_until=timezone.now() - timedelta(minutes=1))
+
+        html = ben.post(
+            f"/admin/ai/reviewqueue/{made.pk}/next/", headers={"X-Requested-With": "review"}
+        ).content.decode()
+
+        assert 'id="r-form"' in html
+        assert "unmistakable" not in html
 
     def test_says_at_the_question_what_is_missing(self, tenant: Tenant) -> None:
         made, client = queue(tenant), signed_in(reviewer(tenant))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ai.admin.parts import badges, comparisons, review_forms, review_leading
+from ai.admin.parts.base import BARE
 from ai.exceptions import AIError, Conflict, Forbidden, InvalidInput, NotFound
 from ai.models import ChatThread, Message, ReviewItem, ReviewQueue
 from ai.models.reviews import ReviewUnit
@@ -56,10 +58,10 @@ def urls(admin: Any) -> Views:
 
 
 def _next(admin: Any, request: HttpRequest, queue_id: UUID) -> HttpResponse:
-    return _go_on(request, queue_id)
+    return _go_on(admin, request, queue_id)
 
 
-def _go_on(request: HttpRequest, queue_id: UUID) -> HttpResponse:
+def _go_on(admin: Any, request: HttpRequest, queue_id: UUID) -> HttpResponse:
     """To the next item, or to the queue where there is none."""
     try:
         task = reviewing.next_task(queue_id=queue_id, by=request.user, at=timezone.now())
@@ -69,12 +71,26 @@ def _go_on(request: HttpRequest, queue_id: UUID) -> HttpResponse:
     if task is None:
         messages.success(request, "Nothing is left for you in this queue. Thank you.")
         return _to_queue(request, _queue_url(queue_id))
-    return HttpResponseRedirect(_task_url(task.slot.pk))
+    return _to_task(admin, request, task.slot.pk)
+
+
+def _is_scripted(request: HttpRequest) -> bool:
+    """Whether the page's script asks: it puts the middle in place, and a frame around it would be made for nothing."""
+    return request.headers.get("X-Requested-With") == "review"
+
+
+def _to_task(admin: Any, request: HttpRequest, slot_id: UUID) -> HttpResponse:
+    """To the page of a review. A script gets it at once, which saves it a second request, and is told the address."""
+    if not _is_scripted(request):
+        return HttpResponseRedirect(_task_url(slot_id))
+    response = _show(admin, request, slot_id)
+    response.headers["X-Address"] = _task_url(slot_id)
+    return response
 
 
 def _to_queue(request: HttpRequest, url: str) -> HttpResponse:
     """Away from the items. A script is told where, since a message must wait for the page that its reader sees."""
-    if request.headers.get("X-Requested-With") == "review":
+    if _is_scripted(request):
         return JsonResponse({"go": url})
     return HttpResponseRedirect(url)
 
@@ -109,8 +125,9 @@ def _page(
         "others": _others(request, task) if task.slot.submitted_at else [],
         "may": READ_ONLY,
         "can_undo": review_leading.can_undo(request, task.queue),
+        **({"frame": BARE} if _is_scripted(request) else {}),
     }
-    if request.method == "GET":
+    if status == HTTPStatus.OK:
         audit.seen(context["thread"], by=request.user, at=at)
     response: HttpResponse = admin.page(request, "admin/ai/reviewqueue/task.html", task.queue.name, **context)
     response.status_code = status
@@ -162,7 +179,7 @@ def _submit(admin: Any, request: HttpRequest, slot_id: UUID) -> HttpResponse:
     except Conflict as error:
         messages.error(request, error.message)
         return _to_queue(request, _queue_url(task.queue.pk))
-    return _go_on(request, task.queue.pk)
+    return _go_on(admin, request, task.queue.pk)
 
 
 def _draft(admin: Any, request: HttpRequest, slot_id: UUID) -> HttpResponse:
@@ -189,7 +206,7 @@ def _pass(admin: Any, request: HttpRequest, slot_id: UUID) -> HttpResponse:
     except Conflict as error:
         messages.error(request, error.message)
         return _to_queue(request, _queue_url(task.queue.pk))
-    return _go_on(request, task.queue.pk)
+    return _go_on(admin, request, task.queue.pk)
 
 
 def _back(admin: Any, request: HttpRequest, slot_id: UUID) -> HttpResponse:
@@ -216,4 +233,4 @@ def _undo(admin: Any, request: HttpRequest, queue_id: UUID) -> HttpResponse:
     if done.slot_id is None:
         messages.success(request, done.words)
         return _to_queue(request, _queue_url(queue_id))
-    return HttpResponseRedirect(_task_url(done.slot_id))
+    return _to_task(admin, request, done.slot_id)

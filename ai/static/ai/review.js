@@ -67,9 +67,10 @@
       if (response.headers.get("Content-Type")?.includes("json")) return location.assign((await response.json()).go);
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
       const fresh = page.getElementById("r-page");
-      if (!fresh) return location.assign(response.url);
+      if (!fresh) return location.reload();
       document.getElementById("r-page").replaceWith(fresh);
-      if (response.redirected) history.pushState(null, "", response.url);
+      const address = response.headers.get("X-Address");
+      if (address) history.pushState(null, "", address);
       window.scrollTo(0, 0);
       start();
     } catch {
