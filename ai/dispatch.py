@@ -27,6 +27,7 @@ SCHEDULED_SYNC = "ai.tasks.sync.scheduled"
 READ_FILE = "ai.tasks.vector_stores.read"
 NOTE_VIEW = "ai.tasks.audit.note_view"
 READ_FILES = "ai.tasks.vector_stores.read_waiting"
+SUGGEST_LABELS = "ai.tasks.feedback.suggest_labels"
 
 
 def _send(name: str, kwargs: dict[str, Any]) -> None:
@@ -77,6 +78,11 @@ def read_file(*, store_file_id: UUID) -> None:
 def read_files() -> None:
     """Have a worker read waiting files of vector stores until none is left."""
     _send(READ_FILES, {})
+
+
+def suggest_labels() -> None:
+    """Have a worker ask a model for labels of the feedback that waits for them."""
+    _send(SUGGEST_LABELS, {})
 
 
 def note_view(

@@ -161,6 +161,7 @@ CELERY_TASK_ROUTES = {
     "ai.tasks.runs.*": {"queue": "runs"},
     "ai.tasks.jobs.*": {"queue": "jobs"},
     "ai.tasks.vector_stores.*": {"queue": "jobs"},
+    "ai.tasks.feedback.*": {"queue": "jobs"},
     "ai.tasks.sync.*": {"queue": "jobs"},
 }
 # Workers look by themselves whether a sync is due. Who runs `celery beat` anyway has it there too; there is one job all the same.

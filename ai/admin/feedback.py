@@ -23,6 +23,7 @@ from ai.exceptions import AIError
 from ai.models import ChatThread, Feedback, Message
 from ai.models.feedback import FeedbackState, Rating
 from ai.services import feedback, rendering, search
+from ai.services.triage import fixes
 from ai.stores.content import text_of
 
 #: Messages shown before and after the one that the feedback is about.
@@ -129,6 +130,7 @@ class FeedbackAdmin(Exports, CsvImport, ReadAdmin):
             "subtitle": f"{row.get_rating_display() or 'Comment'} from {row.user_id}",
             "thread_row": thread,
             "comment": rendering.visible(row.comment),
+            "fix": fixes.fix_of(row),
             "around": [
                 {
                     "row": message,

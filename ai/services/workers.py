@@ -27,6 +27,7 @@ from ai.services.exports import jobs as exports
 from ai.services.imports import uploads
 from ai.services.sync import carrying, pushes, schedule
 from ai.services.triage import steps as triage
+from ai.services.triage import suggesting
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +93,7 @@ def sweep(*, at: datetime) -> bool:
     uploads.expire(at=at)
     pushes.sweep(at=at)
     triage.wake(at=at)
+    suggesting.sweep(at=at)
     audit.seal(at=at)
     schedule.run(at=at)
     return waiting or bool(recovered)

@@ -73,6 +73,8 @@ LEFT_OUT = frozenset(
         "push_wanted_at",
         "push_after",
         "push_tries",
+        "suggest_at",
+        "suggest_tries",
     }
 )
 
