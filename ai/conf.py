@@ -89,6 +89,9 @@ class Settings:
     feedback_labels: Mapping[str, Any] = field(default_factory=dict)
     """Which words of a comment suggest which label: label → words. Under a tenant's id there may be the tenant's own."""
 
+    feedback_model: str = ""
+    """The alias that suggests labels of feedback that has a comment; empty means by words only."""
+
     feedback_macros: tuple[Mapping[str, Any], ...] = ()
     """Steps of the feedback inbox that one key takes together; empty means a small set that comes with the console."""
 

@@ -29,6 +29,7 @@ NOTE_VIEW = "ai.tasks.audit.note_view"
 READ_FILES = "ai.tasks.vector_stores.read_waiting"
 DELIVER = "ai.tasks.webhooks.deliver"
 MAIL = "ai.tasks.notifications.mail"
+SUGGEST_LABELS = "ai.tasks.feedback.suggest_labels"
 
 
 def _send(name: str, kwargs: dict[str, Any]) -> None:
@@ -89,6 +90,11 @@ def deliver(*, delivery_id: UUID) -> None:
 def mail(*, user_id: str) -> None:
     """Have a worker send somebody's notifications by e-mail."""
     _send(MAIL, {"user_id": user_id})
+
+
+def suggest_labels() -> None:
+    """Have a worker ask a model for labels of the feedback that waits for them."""
+    _send(SUGGEST_LABELS, {})
 
 
 def note_view(

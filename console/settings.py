@@ -166,6 +166,7 @@ CELERY_TASK_ROUTES = {
     "ai.tasks.runs.*": {"queue": "runs"},
     "ai.tasks.jobs.*": {"queue": "jobs"},
     "ai.tasks.vector_stores.*": {"queue": "jobs"},
+    "ai.tasks.feedback.*": {"queue": "jobs"},
     "ai.tasks.sync.*": {"queue": "jobs"},
     "ai.tasks.webhooks.*": {"queue": "jobs"},
     "ai.tasks.notifications.*": {"queue": "jobs"},

@@ -24,6 +24,7 @@ from ai.models import ChatThread, Feedback, Message
 from ai.models.feedback import FeedbackState, Rating
 from ai.models.presences import PresenceKind
 from ai.services import feedback, rendering, search
+from ai.services.triage import fixes
 from ai.stores.content import text_of
 
 #: Messages shown before and after the one that the feedback is about.
@@ -130,6 +131,7 @@ class FeedbackAdmin(Exports, CsvImport, ReadAdmin):
             "subtitle": f"{row.get_rating_display() or 'Comment'} from {row.user_id}",
             "thread_row": thread,
             "comment": rendering.visible(row.comment),
+            "fix": fixes.fix_of(row),
             "around": [
                 {
                     "row": message,

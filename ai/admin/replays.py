@@ -18,6 +18,7 @@ from ai.admin.parts.transcript import key_of, open_thread, thread_url
 from ai.exceptions import AIError, NotFound
 from ai.models import Job, Run
 from ai.services import replays, runs
+from ai.services.triage import fixes
 
 Door = tuple[str, str, Callable[..., HttpResponse]]
 
@@ -49,6 +50,7 @@ def run_urls(admin: Any) -> list[Door]:
         ("<path:object_id>/compare/", "compare", door(_compare)),
         ("<path:object_id>/compare/live/", "compare_live", door(_live)),
         ("<path:object_id>/compare/cancel/", "compare_cancel", door(_cancel)),
+        ("<path:object_id>/compare/fix/", "compare_fix", door(_fix)),
         ("<path:object_id>/compare/promote/", "compare_promote", door(_promote)),
     ]
 
@@ -141,6 +143,16 @@ def _cancel(admin: Any, request: HttpRequest, run_id: UUID) -> HttpResponse:
 def _cancelled(request: HttpRequest, run_id: UUID, back: str) -> tuple[str, str]:
     runs.cancel(run_id=run_id, by=request.user, at=timezone.now())
     return "", back
+
+
+def _fix(admin: Any, request: HttpRequest, run_id: UUID) -> HttpResponse:
+    return _post(request, run_id, lambda back: _fixed(request, run_id, back))
+
+
+def _fixed(request: HttpRequest, run_id: UUID, back: str) -> tuple[str, str]:
+    rows = fixes.resolve(run_id=run_id, by=request.user, at=timezone.now())
+    what = "The feedback is" if len(rows) == 1 else f"{len(rows)} feedback are"
+    return f"{what} resolved, as fixed by this replay. The inbox takes it back.", back
 
 
 def _promote(admin: Any, request: HttpRequest, run_id: UUID) -> HttpResponse:

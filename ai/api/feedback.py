@@ -148,7 +148,7 @@ async def modify(request: HttpRequest, feedback_id: str, data: Json[wire.ModifyF
     """
 
     def work() -> dict[str, Any]:
-        values = {**given(data), "snoozed_until": wire.moment(data.snoozed_until)}
+        values = {**given(data), "snoozed_until": wire.moment(data.snoozed_until), "fixed_by": _replay(data.fixed_by)}
         row = revising.revise(feedback_id=_row(feedback_id).pk, by=caller(request).by, at=timezone.now(), **values)
         return wire.one(row)
 
@@ -182,6 +182,20 @@ async def history(request: HttpRequest, feedback_id: str, query: Query[PageQuery
         return pages.read(events, query, kind="feedback_event", by=BY_TIME).body(wire.events)
 
     return await reply(work)
+
+
+def _replay(run_id: str | None) -> Any:
+    """The key of the replay that is named; empty where none is to be.
+
+    Raises:
+        InvalidInput: there is no such run.
+    """
+    if not run_id:
+        return run_id
+    try:
+        return lookups.row(Run.objects.only("pk"), "run", run_id).pk
+    except NotFound as error:
+        raise InvalidInput(error.message, param="fixed_by") from error
 
 
 def _row(feedback_id: str) -> Feedback:

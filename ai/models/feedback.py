@@ -12,7 +12,7 @@ from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from ai import ids
+from ai import conf, ids
 from ai.exceptions import NotFound
 from ai.models.base import TenantManager, TenantRecord
 from ai.models.threads import ChatThread
@@ -52,7 +52,7 @@ class Severity(models.IntegerChoices):
 
 
 #: What triage changes, each by one conditional UPDATE, and an undo brings back.
-TRIAGE = ("state", "severity", "reason", "labels", "assignee", "due_at", "snoozed_until", "duplicate_of")
+TRIAGE = ("state", "severity", "reason", "labels", "assignee", "due_at", "snoozed_until", "duplicate_of", "fixed_by")
 
 
 #: Words people's systems use for a thumb.
@@ -90,6 +90,14 @@ def _has_fields(feedback: Any) -> bool:
     return not (feedback is None or isinstance(feedback, str | bool | int | float | list | tuple))
 
 
+def _suggestions(comment: str, before: str, *, at: datetime) -> dict[str, Any]:
+    """What becomes of a model's suggestions: other words wait for new ones, and no words for none."""
+    if comment == before:
+        return {}
+    wanted = at if comment.strip() and conf.current().feedback_model else None
+    return {"suggestions": None, "suggest_at": wanted, "suggest_tries": 0}
+
+
 class FeedbackManager(TenantManager):
     """The only writer of `ai_feedback`."""
 
@@ -112,6 +120,7 @@ class FeedbackManager(TenantManager):
         else:
             row.history = [*row.history, row.snapshot()]
         is_new = row._state.adding
+        values |= _suggestions(values["comment"], "" if row._state.adding else row.comment, at=when)
         for name, value in values.items():
             setattr(row, name, value)
         row.given_at = when
@@ -164,6 +173,35 @@ class FeedbackManager(TenantManager):
             setattr(row, name, value)
         return True
 
+    def want_suggestions(self, feedback_ids: Iterable[UUID], *, at: datetime) -> int:
+        """Have a worker ask a model about those that have a comment, now; how many."""
+        spoken = self.filter(pk__in=list(feedback_ids)).exclude(comment="")
+        return int(spoken.update(suggest_at=at, suggest_tries=0, modified=at))
+
+    def to_suggest(self, *, at: datetime) -> models.QuerySet[Feedback]:
+        """Those that a model is to be asked about, the longest waiting first."""
+        found: models.QuerySet[Feedback] = self.filter(suggest_at__lte=at).order_by("suggest_at", "pk")
+        return found
+
+    def take_to_suggest(self, row: Feedback, *, at: datetime, until: datetime) -> bool:
+        """Take one of `to_suggest` until a time; False when another worker was quicker, or the comment is another."""
+        mine = self.filter(pk=row.pk, suggest_at=row.suggest_at, suggest_tries=row.suggest_tries)
+        if not mine.update(suggest_at=until, suggest_tries=row.suggest_tries + 1, modified=at):
+            return False
+        row.suggest_at, row.suggest_tries = until, row.suggest_tries + 1
+        return True
+
+    def settle_suggestions(
+        self, row: Feedback, said: dict[str, Any], *, at: datetime, again_at: datetime | None = None
+    ) -> bool:
+        """Keep what the model said of one that was taken; False when it was taken away.
+
+        Args:
+            again_at: when it is to be asked again; None for never.
+        """
+        mine = self.filter(pk=row.pk, suggest_at=row.suggest_at, suggest_tries=row.suggest_tries)
+        return bool(mine.update(suggestions=said, suggest_at=again_at, modified=at))
+
 
 class Feedback(TenantRecord):
     """One user's feedback on one message."""
@@ -185,6 +223,13 @@ class Feedback(TenantRecord):
     due_at = models.DateTimeField("due", null=True, blank=True)
     snoozed_until = models.DateTimeField(null=True, blank=True)
     duplicate_of = models.UUIDField(null=True, blank=True)
+    #: The replay that did better.
+    fixed_by = models.UUIDField(null=True, blank=True)
+    #: What a model suggests: {"labels", "model", "at"}, or "error" in place of labels; what it used and cost beside.
+    suggestions = models.JSONField(null=True, blank=True, editable=False)
+    #: From when on a worker may ask the model; empty where nobody is to. While one asks: when another one may.
+    suggest_at = models.DateTimeField(null=True, blank=True, editable=False)
+    suggest_tries = models.PositiveSmallIntegerField(default=0, editable=False)
     #: How often triage has changed it.
     version = models.PositiveIntegerField(default=0, editable=False)
 
@@ -194,7 +239,11 @@ class Feedback(TenantRecord):
         db_table = "ai_feedback"
         verbose_name_plural = "feedback"
         ordering = ("-given_at", "-id")
-        permissions = (("import_feedback", "Can import feedback"), ("export_feedback", "Can export feedback"))
+        permissions = (
+            ("import_feedback", "Can import feedback"),
+            ("export_feedback", "Can export feedback"),
+            ("suggest_feedback", "Can have a model suggest labels of feedback"),
+        )
         constraints = (
             models.UniqueConstraint(fields=["message_id", "user_id"], name="ai_feedback_once"),
             models.CheckConstraint(name="ai_feedback_rating_known", condition=Q(rating__in=["", "up", "down"])),
@@ -216,6 +265,7 @@ class Feedback(TenantRecord):
             models.Index(fields=["state", "-given_at", "-id"], name="ai_feedback_state_latest"),
             models.Index(fields=["assignee", "-given_at", "-id"], name="ai_feedback_assignee"),
             models.Index(fields=["state", "snoozed_until"], name="ai_feedback_snoozed"),
+            models.Index(fields=["suggest_at"], name="ai_feedback_suggest", condition=Q(suggest_at__isnull=False)),
         )
 
     def __str__(self) -> str:

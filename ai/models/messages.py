@@ -11,7 +11,7 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from ai import ids
+from ai import dispatch, ids
 from ai.exceptions import Conflict, NotFound
 from ai.models import bulk
 from ai.models.base import Record
@@ -372,5 +372,7 @@ class Message(Record):
             value = to_serializable({"feedback": feedback})["feedback"]
             message.data = {**(message.data or {}), "feedback": {"user_id": user_id, "feedback": value}}
             message.save(update_fields=["data", "modified"])
+            if row.suggest_at is not None:
+                dispatch.suggest_labels()
         self.data = message.data
         return row

@@ -11,7 +11,7 @@ VIEWER = """
     view_chatthread view_message view_run view_runstep view_datasource download_datasource view_feedback view_assistant
     view_languagemodel view_modelroute view_vectorstore view_job view_syncconflict view_reviewqueue view_worker
 """
-REVIEWER = f"{VIEWER} add_feedback change_feedback review_reviewqueue comment_message"
+REVIEWER = f"{VIEWER} add_feedback change_feedback suggest_feedback review_reviewqueue comment_message"
 OPERATOR = f"""{REVIEWER}
     add_chatthread change_chatthread add_message change_message add_run change_run replay_run cancel_run cancel_job
     retitle_chatthread sync_chatthread decide_syncconflict view_remoteconnection test_remoteconnection test_languagemodel

@@ -15,12 +15,15 @@ from ai.models import (
     LanguageModel,
     Message,
     ModelRoute,
+    Notification,
     RemoteConnection,
     ReviewQueue,
     Run,
     SyncConflict,
     Tenant,
     VectorStore,
+    Webhook,
+    WebhookDelivery,
 )
 from ai.resources.assistants import AssistantResource
 from ai.resources.base import CsvResource
@@ -53,6 +56,9 @@ WITHOUT: dict[type[Model], str] = {
     ApiKey: "A key is shown once and only its digest is kept: a file could bring neither, but doors that nobody opened.",
     AuditEntry: "The log says what happened here. What a file says happened did not, and the seals would vouch for it.",
     Job: "A job is work that a worker does; a row that was never asked for would be done, or look as if it had been.",
+    Notification: "Everybody is told of what happened here; what a file says did not happen, and nobody should be told of it.",
     ReviewQueue: "Reviews are what people said, each without seeing the others' answers, of one version of the questions.",
     SyncConflict: "A conflict is between a message here and one elsewhere as they are now: the next sync finds it itself.",
+    Webhook: "Its secret is shown once and never leaves: a file could only bring webhooks whose receivers believe nothing.",
+    WebhookDelivery: "The log of deliveries says what was sent from here, and what was not can be sent again there.",
 }

@@ -271,6 +271,7 @@ FEEDBACK = Table(
         _null("due_at", TIME),
         _null("snoozed_until", TIME),
         _null("duplicate_of", KEY),
+        _null("fixed_by", KEY),
         Column("history", JSON),
         Column("given_at", TIME),
         _TENANT,

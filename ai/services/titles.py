@@ -91,7 +91,7 @@ def find(
     if spec is None:
         return [_by_rule(conversation) for conversation in conversations]
     try:
-        _load()
+        load()
         written = async_to_sync(_written)(conversations, spec=spec, choices=choices)
     except (AIError, ImportError) as error:
         note = llm.translate(error).message
@@ -121,7 +121,7 @@ def _proposal(conversation: Conversation, written: Written | None, spec: llm.Mod
     return Proposal(written.title, found, source=spec.alias, **values)
 
 
-def _load() -> None:
+def load() -> None:
     """Import Marvin, one thread at a time and after what runs take: two threads can meet packages half loaded."""
     from ai.services import runs  # noqa: PLC0415 - only workers need it
 
@@ -135,7 +135,7 @@ async def _written(
 ) -> list[Written | None]:
     import asyncio  # noqa: PLC0415
 
-    from ai.services.titling import writers  # noqa: PLC0415 - `_load` has done it
+    from ai.services.titling import writers  # noqa: PLC0415 - `load` has done it
 
     is_local = spec.provider == LOCAL
     gate = asyncio.Semaphore(1 if is_local else AT_ONCE)

@@ -29,6 +29,7 @@ from ai.services.imports import uploads
 from ai.services.notifications import endings, mailing
 from ai.services.sync import carrying, pushes, schedule
 from ai.services.triage import steps as triage
+from ai.services.triage import suggesting
 from ai.services.webhooks import collecting, sending
 
 log = logging.getLogger(__name__)
@@ -95,6 +96,7 @@ def sweep(*, at: datetime) -> bool:
     uploads.expire(at=at)
     pushes.sweep(at=at)
     triage.wake(at=at)
+    suggesting.sweep(at=at)
     audit.seal(at=at)
     _tell(at=at, dead=dead)
     schedule.run(at=at)

@@ -64,6 +64,7 @@ class TestCreate:
             "due_at": None,
             "snoozed_until": None,
             "duplicate_of": None,
+            "fixed_by": None,
             "version": 0,
             "external_id": None,
             "metadata": {"page": "7"},

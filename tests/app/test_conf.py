@@ -122,3 +122,10 @@ class TestChecks:
 
         assert [p.id for p in found] == [problem]
         assert found[0].hint
+
+    def test_an_agent_suggests_no_labels(self) -> None:
+        with override_settings(AI_AGENTS={"clerk": "tests.marvin.agents.clerk"}, AI_FEEDBACK_MODEL="clerk"):
+            found = checks.settings_are_valid(None)
+
+        assert [p.id for p in found] == ["ai.E004"]
+        assert found[0].hint

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 def test_every_task_that_is_sent_is_registered() -> None:
     app.autodiscover_tasks(force=True)
     sent = {dispatch.EXECUTE_RUN, dispatch.DRAIN_RUNS, dispatch.TITLE_THREAD, dispatch.RUN_JOB}
-    sent |= {dispatch.READ_FILE, dispatch.READ_FILES, dispatch.DELIVER, dispatch.MAIL}
+    sent |= {dispatch.READ_FILE, dispatch.READ_FILES, dispatch.DELIVER, dispatch.MAIL, dispatch.SUGGEST_LABELS}
 
     assert sent <= set(app.tasks)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpRequest
 
 from ai.exceptions import NotFound
+from ai.models import Run
 from ai.services import rendering, replays
+from ai.services.triage import fixes
 
 STATUS = {
     "queued": ("Waiting for a worker", "info"),
@@ -37,6 +39,7 @@ class Shown:
     is_focus: bool
     promoted_to: UUID | None = None
     diff: str = ""
+    fixed: list[Any] = field(default_factory=list)
 
     @property
     def version(self) -> str:
@@ -49,6 +52,7 @@ class Shown:
             answer.error_message,
             answer.duration_ms,
             answer.completion_tokens,
+            [row.pk for row in self.fixed],
         )
         return hashlib.blake2b(repr(facts).encode(), digest_size=8).hexdigest()
 
@@ -67,7 +71,11 @@ def context(request: HttpRequest, run_id: UUID) -> dict[str, Any]:
     others = [_shown(answer, found.original, run_id) for answer in found.replays]
     active = [shown for shown in others if shown.answer.is_active]
     user: Any = request.user
+    said = _said(user, found.replays[0].run_id)
+    for shown in others:
+        shown.fixed = said.fixed.get(shown.answer.run_id, []) if said else []
     return {
+        "complaints": said.open if said else [],
         "comparison": found,
         "thread": found.thread,
         "run_id": run_id,
@@ -76,6 +84,7 @@ def context(request: HttpRequest, run_id: UUID) -> dict[str, Any]:
         "status": _status(len(active), len(others)),
         "models": ",".join(dict.fromkeys(shown.answer.model for shown in others)),
         "may": {
+            "fix": user.has_perm("ai.change_feedback"),
             "cancel": user.has_perm("ai.cancel_run"),
             "promote": user.has_perm("ai.add_chatthread"),
             "replay": user.has_perm("ai.replay_run"),
@@ -83,6 +92,12 @@ def context(request: HttpRequest, run_id: UUID) -> dict[str, Any]:
             "threads": user.has_perm("ai.view_chatthread"),
         },
     }
+
+
+def _said(user: Any, run_id: UUID | None) -> fixes.Complaints | None:
+    """What was said of the answer; nothing for those who may not read feedback."""
+    run = Run.objects.replays().filter(pk=run_id).first() if user.has_perm("ai.view_feedback") else None
+    return fixes.complaints(run) if run else None
 
 
 def pair(run_id: UUID) -> tuple[str, list[Shown]]:

@@ -12,7 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils import timezone
 
-from ai import ids
+from ai import conf, ids
 from ai.admin.parts import badges, inbox_acts, list_views, view_door
 from ai.admin.parts.base import BARE, in_bulk, sees_several_tenants, tenant_names
 from ai.admin.parts.inbox_views import InboxPlace, query
@@ -22,7 +22,7 @@ from ai.models import ChatThread, Feedback, FeedbackEvent, Message
 from ai.models.feedback import FeedbackState, Rating, Severity
 from ai.models.feedback_events import EventKind
 from ai.services import actors, audit, rendering, transcripts
-from ai.services.triage import inbox, rules, steps
+from ai.services.triage import fixes, inbox, rules, steps
 from ai.services.triage.inbox import Filters, Listing
 from ai.services.triage.undoing import UNDO
 
@@ -174,13 +174,31 @@ def _pane(request: HttpRequest, row: Feedback, *, at: datetime) -> Json:
         "facts": _facts(row, at=at),
         "may": may,
         "me": actors.name_of(user),
-        "suggested": rules.suggested(row),
+        "suggested": rules.suggestions(row),
+        "asked": _asked(user, row),
+        "fix": fixes.fix_of(row),
         "macros": rules.macros(),
         "duplicates": steps.duplicates(row),
         "people": steps.people(tenant_id=row.tenant_id) if user.has_perm("ai.change_feedback") else [],
         "snoozes": SNOOZES,
         "levels": [(value, label) for value, label in Severity.choices if value],
         "events": _history(events, at=at),
+    }
+
+
+def _asked(user: Any, row: Feedback) -> Json:
+    """What is said of the model that suggests labels; nothing where none does."""
+    alias = conf.current().feedback_model
+    if not alias:
+        return {}
+    said = row.suggestions if isinstance(row.suggestions, dict) else {}
+    return {
+        "model": alias,
+        "may": user.has_perm("ai.suggest_feedback") and user.has_perm("ai.change_feedback"),
+        "is_waiting": row.suggest_at is not None,
+        "error": str(said.get("error") or ""),
+        "by": str(said.get("model") or ""),
+        "found_none": "labels" in said and not said["labels"],
     }
 
 
@@ -202,9 +220,16 @@ def _conversation(request: HttpRequest, row: Feedback, may: Json, *, at: datetim
         "page": page,
         "turns": page.turns,
         "full": "",
-        "replays": turn.replays if turn and may["runs"] else [],
+        "replays": [_replay(each, row, page) for each in turn.replays] if turn and may["runs"] else [],
         "replay_url": badges.url("ai_chatthread_replay", thread.pk, run=run.pk) if run and may["replay"] else "",
     }
+
+
+def _replay(run: Any, row: Feedback, page: Any) -> Json:
+    """A replay of the answer, and whether it can be said to have fixed the feedback."""
+    place = next((each.sequence for each in page.messages if each.pk == row.message_id), 0)
+    is_about = (run.replay_from or 0) <= place <= (run.replay_to or 0)
+    return {"run": run, "is_fix": run.pk == row.fixed_by, "may_fix": is_about and run.status in fixes.ANSWERED}
 
 
 def _history(events: Any, *, at: datetime) -> list[Json]:
@@ -228,6 +253,8 @@ def _value(name: str, value: Any) -> str:
         return "none"
     if name == "state":
         return str(dict(FeedbackState.choices).get(value, value))
+    if name == "fixed_by":
+        return "a replay"
     if name == "severity":
         return str(dict(Severity.choices).get(value, value))
     if name == "labels":

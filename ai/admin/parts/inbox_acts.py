@@ -22,7 +22,7 @@ from ai.admin.parts.list_views import VIEW
 from ai.exceptions import AIError, Forbidden, InvalidInput, NotFound
 from ai.models import Feedback
 from ai.services import actors
-from ai.services.triage import changes, steps, undoing
+from ai.services.triage import changes, fixes, steps, suggesting, undoing
 from ai.services.triage.inbox import Filters
 
 
@@ -172,6 +172,20 @@ def _merge(order: Order) -> str:
     return f"{count} duplicate{'s' if count > 1 else ''} merged into this one."
 
 
+def _fixed(order: Order) -> str:
+    return _of(fixes.link(run_id=ids.parse(order.argument), **order.to), "Fixed by this replay.")
+
+
+def _unfixed(order: Order) -> str:
+    return _of(fixes.unlink(**order.to), "Not fixed by that replay.")
+
+
+def _suggest(order: Order) -> str:
+    count = suggesting.request(feedback_ids=order.keys, by=order.by, at=order.at)
+    whose = "this feedback" if count == 1 else f"{count} feedback"
+    return f"The model is asked for labels of {whose}; load the page again in a moment."
+
+
 def _undo(order: Order) -> str:
     if order.argument:
         done = undoing.undo(event_id=ids.parse(order.argument), by=order.by, at=order.at)
@@ -193,5 +207,8 @@ VERBS: dict[str, Callable[[Order], str]] = {
     "note": _note,
     "macro": _macro,
     "merge": _merge,
+    "fixed": _fixed,
+    "unfixed": _unfixed,
+    "suggest": _suggest,
     "undo": _undo,
 }

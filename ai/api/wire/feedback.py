@@ -64,6 +64,9 @@ class ModifyFeedback(Request):
     assignee: str | None = Field(None, max_length=255, description="A user name of the console; empty for nobody.")
     reason: str | None = Field(None, max_length=200)
     snoozed_until: Second | None = Field(None, description="Until when it is “snoozed”: Unix time.")
+    fixed_by: str | None = Field(
+        None, max_length=255, description="The replay (a run) of the answer that did better; empty for none."
+    )
 
 
 class CreateNote(Request):
@@ -118,6 +121,7 @@ class FeedbackAnswer(BaseModel):
     due_at: int | None
     snoozed_until: int | None
     duplicate_of: str | None
+    fixed_by: str | None
     version: int
     external_id: str | None
     metadata: dict[str, Any]
@@ -142,7 +146,9 @@ class FeedbackEventAnswer(BaseModel):
 def feedback(rows: Sequence[Feedback]) -> list[dict[str, Any]]:
     """The feedback as JSON: two queries at most, whatever its number."""
     receipts = FeedbackReceipt.objects.last_of(row.pk for row in rows)
-    ids = PublicIds(*(key for row in rows for key in (row.pk, row.thread_id, row.message_id, row.duplicate_of)))
+    ids = PublicIds(
+        *(key for row in rows for key in (row.pk, row.thread_id, row.message_id, row.duplicate_of, row.fixed_by))
+    )
     return [_one(row, ids, receipts.get(row.pk)) for row in rows]
 
 
@@ -169,6 +175,7 @@ def _one(row: Feedback, ids: PublicIds, receipt: FeedbackReceipt | None) -> dict
         "due_at": seconds(row.due_at),
         "snoozed_until": seconds(row.snoozed_until),
         "duplicate_of": ids.maybe("feedback", row.duplicate_of),
+        "fixed_by": ids.maybe("run", row.fixed_by),
         "version": row.version,
         "external_id": receipt.external_id if receipt else None,
         "metadata": receipt.metadata if receipt else {},

@@ -85,6 +85,8 @@ LEFT_OUT = frozenset(
         "push_after",
         "push_tries",
         "author_id",
+        "suggest_at",
+        "suggest_tries",
     }
 )
 

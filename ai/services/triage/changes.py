@@ -147,7 +147,7 @@ def moved(row: Feedback, state: str, *, by: Any) -> Json:
     """What changes when the feedback moves to `state`."""
     values: Json = {"state": FeedbackState(state), "snoozed_until": None}
     if state == FeedbackState.OPEN:
-        values |= {"assignee": "", "duplicate_of": None, "reason": ""}
+        values |= {"assignee": "", "duplicate_of": None, "fixed_by": None, "reason": ""}
     elif state == FeedbackState.ASSIGNED and not row.assignee:
         values["assignee"] = actors.name_of(by)
     return values

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from ai.exceptions import ChangedMeanwhile, Conflict, InvalidInput, NotFound
 from ai.models import Feedback
 from ai.models.feedback import FeedbackState, Severity
 from ai.services import permissions
-from ai.services.triage import rules, steps
+from ai.services.triage import fixes, rules, steps
 from ai.services.triage.changes import Json, change, moved
 from ai.stores.serialization import clean_text
 
@@ -28,12 +28,14 @@ def revise(
     assignee: str | None = None,
     reason: str | None = None,
     snoozed_until: datetime | None = None,
+    fixed_by: UUID | Literal[""] | None = None,
 ) -> Feedback:
     """Give a feedback these values, all at once or none of them; what is None, or an empty state, stays as it is.
 
     Args:
         version: the version that the program looked at. When somebody has changed it since, nothing is changed.
         assignee: a user name; empty for nobody.
+        fixed_by: the replay that did better; empty for none.
 
     Raises:
         Forbidden, NotFound, InvalidInput.
@@ -46,6 +48,10 @@ def revise(
     _require_person(assignee, row)
     _require_sense(row, state=state, assignee=assignee, snoozed_until=snoozed_until, at=at)
     values = _values(row, severity=severity, labels=labels, reason=reason)
+    if fixed_by:
+        fixes.require_replay(row, fixed_by)
+    if fixed_by is not None:
+        values["fixed_by"] = fixed_by or None
 
     def wanted(now: Feedback) -> Json:
         return {**_place(now, state, assignee, snoozed_until, by=by), **values}

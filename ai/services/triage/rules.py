@@ -14,6 +14,9 @@ from ai.exceptions import InvalidInput
 from ai.models import Feedback
 from ai.models.feedback import FeedbackState, Severity
 
+#: Who suggests what words speak for.
+BY_RULE = "rule"
+
 #: Where the setting names none: what people complain about everywhere.
 LABELS: Mapping[str, tuple[str, ...]] = {
     "wrong": ("wrong", "incorrect", "false", "not true", "mistake", "error", "outdated"),
@@ -58,6 +61,23 @@ def labels_for(tenant_id: UUID | None) -> dict[str, tuple[str, ...]]:
     own = given.get(str(tenant_id))
     rules = own if isinstance(own, Mapping) else {k: v for k, v in given.items() if not isinstance(v, Mapping)}
     return {str(label): tuple(map(str, words)) for label, words in (rules or LABELS).items()}
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A label, and who suggests it: "rule", or a model's alias."""
+
+    label: str
+    by: str
+
+
+def suggestions(row: Feedback) -> list[Suggestion]:
+    """The labels that a model or the comment's words speak for and the feedback does not have, the model's first."""
+    said = row.suggestions if isinstance(row.suggestions, dict) else {}
+    known = labels_for(row.tenant_id)
+    chosen = [str(label) for label in said.get("labels") or () if label in known and label not in row.labels]
+    by_model = [Suggestion(label, str(said.get("model"))) for label in chosen]
+    return by_model + [Suggestion(label, BY_RULE) for label in suggested(row) if label not in chosen]
 
 
 def suggested(row: Feedback) -> list[str]:
