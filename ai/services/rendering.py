@@ -246,7 +246,7 @@ def _code_block(text: str, language: str) -> str:
     lexer = _lexer(name.lower()) if len(text) <= COLOURED_CHARACTERS else None
     body = _formatted(text, lexer) if lexer else escape(text)
     label = f'<span class="c-code-lang">{escape(name)}</span>' if name else ""
-    return f'<div class="c-code">{label}<pre><code>{body}</code></pre></div>'
+    return f'<div class="c-code">{label}<pre tabindex="0"><code>{body}</code></pre></div>'
 
 
 @cache
@@ -299,6 +299,7 @@ def _cleaner() -> Any:
         },
         filter_style_properties={"text-align"},
         link_rel="noopener noreferrer nofollow ugc",
+        tag_attribute_values={"pre": {"tabindex": {"0"}}},
         set_tag_attribute_values={"a": {"target": "_blank"}},
         url_schemes=set(SCHEMES),
         url_relative="deny",

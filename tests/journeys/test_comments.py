@@ -14,35 +14,43 @@ from tests.journeys.running import PASSWORD, Console
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
-FILL = f"""
-from uuid import uuid4
+BENNO = f"""
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
-from ai import tenancy
-from ai.models import ChatThread, Tenant, TenantMembership
-tenant = Tenant.objects.named("Talkers")
-with tenancy.scope(tenant.pk):
-    thread = ChatThread.objects.get_or_add_thread(uuid4(), name="A parcel")
-    thread.add_message({{"role": "user", "content": "Where is it?"}})
-    answer = thread.add_message({{"role": "assistant", "content": "It left **Hamburg** this morning.\\n\\nIt is in Lyon now."}})
+from ai.models import Tenant, TenantMembership
 user = get_user_model().objects.create_user("benno", "benno@example.com", "{PASSWORD}", is_staff=True)
 user.groups.add(Group.objects.get(name="Reviewer"))
-TenantMembership.objects.create(user=user, tenant_id=tenant.pk)
-print(f"/admin/ai/chatthread/{{thread.pk}}/change/ {{answer.pk}}")
+TenantMembership.objects.create(user=user, tenant_id=Tenant.objects.named("Talkers").pk)
+"""
+PARCEL = """
+from uuid import uuid4
+from ai import tenancy
+from ai.models import ChatThread, Tenant
+with tenancy.scope(Tenant.objects.named("Talkers").pk):
+    thread = ChatThread.objects.get_or_add_thread(uuid4(), name="A parcel")
+    thread.add_message({"role": "user", "content": "Where is it?"})
+    answer = thread.add_message({"role": "assistant", "content": "It left **Hamburg** this morning.\\n\\nIt is in Lyon now."})
+print(f"/admin/ai/chatthread/{thread.pk}/change/ {answer.pk}")
 """
 #: What axe-core calls serious enough to mend.
 BAD = {"serious", "critical"}
 
 
 @pytest.fixture(scope="module")
+def benno(running: Console) -> None:
+    """A colleague who reviews."""
+    running.manage("shell", "-v", "0", "-c", BENNO)
+
+
+@pytest.fixture
 def parcel(running: Console) -> tuple[str, str]:
     """The address of a thread's page, and the key of its answer."""
-    path, answer = running.manage("shell", "-v", "0", "-c", FILL).splitlines()[-1].split()
+    path, answer = running.manage("shell", "-v", "0", "-c", PARCEL).splitlines()[-1].split()
     return f"{running.url}{path}", answer
 
 
 @pytest.fixture
-def colleague(browser: Browser, running: Console) -> Iterator[Page]:
+def colleague(browser: Browser, running: Console, benno: None) -> Iterator[Page]:
     """Benno's browser."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     opened = context.new_page()

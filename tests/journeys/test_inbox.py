@@ -139,7 +139,7 @@ class TestAccessibility:
         found = Axe().run(page).response["violations"]
 
         said = [
-            (each["id"], node["target"], each["help"])
+            (each["id"], node["target"], node["html"], each["help"])
             for each in found
             if each["impact"] in BAD
             for node in each["nodes"]

@@ -16,7 +16,7 @@ from tests.services.retitling import end_task
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 #: More than a worker asks a model about at the same time.
-MANY = 20
+MANY = 10
 PRICES = ("--input-price", "1", "--output-price", "2")
 
 
