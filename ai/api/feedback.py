@@ -17,7 +17,9 @@ from ai.api.wire import feedback as wire
 from ai.api.wire.base import given
 from ai.exceptions import InvalidInput, NotFound
 from ai.models import ChatThread, Feedback, FeedbackEvent, FeedbackReceipt, Message, Run
+from ai.models.feedback_receipts import REPEATS
 from ai.services import feedback, permissions
+from ai.services.actors import KeyActor
 from ai.services.triage import changes, revising
 from ai.services.triage.inbox import ALL, Filters
 from ai.stores.serialization import clean_text
@@ -25,7 +27,7 @@ from ai.stores.serialization import clean_text
 router = Router(tags=["Feedback"])
 
 BY_TIME = ("at", "pk")
-KEY_CHARACTERS = 255
+KEY_CHARACTERS = 200
 
 
 @router.get("", response=documented(ListAnswer[wire.FeedbackAnswer]), operation_id="listFeedback")
@@ -66,7 +68,9 @@ async def create(
 
     def work() -> dict[str, Any]:
         by, said = caller(request).by, {key: value for key, value in given(data).items() if key != "external_id"}
-        named = data.external_id or _header(idempotency_key)
+        if (data.external_id or "").startswith(REPEATS):
+            raise InvalidInput(f"No external_id begins with “{REPEATS}”.", param="external_id")
+        named = data.external_id or _header(idempotency_key, by=caller(request).by)
         row = feedback.sent_before(external_id=named, said=said, by=by) if named else None
         if row is None:
             row = feedback.receive(
@@ -84,11 +88,12 @@ async def create(
     return await reply(work)
 
 
-def _header(text: str | None) -> str:
+def _header(text: str | None, *, by: KeyActor) -> str:
+    """The header as a name of its own: what one API key sends under it is nothing to another key."""
     key = clean_text(text or "").strip()
     if len(key) > KEY_CHARACTERS:
         raise InvalidInput(f"An Idempotency-Key has at most {KEY_CHARACTERS} characters.", param="Idempotency-Key")
-    return key
+    return f"{REPEATS}{by.pk}/{key}" if key else ""
 
 
 def _opinion(data: wire.CreateFeedback) -> dict[str, Any]:

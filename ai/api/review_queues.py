@@ -99,6 +99,8 @@ def _keys(unit: str, data: wire.FillReviewQueue) -> list[UUID]:
     texts: list[str] = said[wanted]
     candidates = {text: lookups.keys(text) for text in texts}
     rows = MODELS[kind].objects.filter(pk__in=[key for keys in candidates.values() for key in keys])
+    if unit == ReviewUnit.REPLAY:
+        rows = rows.filter(replay_of_thread__isnull=False)
     there = set(rows.values_list("pk", flat=True))
     found = []
     for text, keys in candidates.items():

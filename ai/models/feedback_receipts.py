@@ -10,6 +10,9 @@ from django.db import models
 
 from ai.models.base import TenantManager, TenantRecord
 
+#: What begins like this names a request that may be repeated (the header `Idempotency-Key`): no id of an application's.
+REPEATS = "idempotency-key/"
+
 
 class FeedbackReceiptManager(TenantManager):
     """The only writer of `ai_feedback_receipt`."""
@@ -61,5 +64,10 @@ class FeedbackReceipt(TenantRecord):
             models.Index(fields=["thread_id"], name="ai_feedback_receipt_thread"),
         )
 
+    @property
+    def own_id(self) -> str | None:
+        """The application's own id of it."""
+        return None if (self.external_id or "").startswith(REPEATS) else self.external_id
+
     def __str__(self) -> str:
-        return self.external_id or "Feedback of an application"
+        return self.own_id or "Feedback of an application"

@@ -1,7 +1,8 @@
 """Whether an exported audit log is as it was written, for whoever has nothing but the file: JSONL, as an export writes it.
 
 Each line has its entry, the digest that the chain had before, and the one it has with the entry. So every line can be checked
-by itself, and against those next to it; what lies between lines that are not next to each other is not in the file.
+by itself, and against those next to it; what lies between lines that are not next to each other is not in the file. A line
+without a neighbour agrees with itself alone, which somebody who writes both its entry and its digest can bring about.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class Report:
 
     sealed: int = 0
     unsealed: int = 0
+    alone: int = 0
+    """Sealed entries that no neighbour in the file, and no seal that was kept, vouches for: they agree with themselves only."""
     first: int = 0
     last: int = 0
     head: str = ""
@@ -46,12 +49,27 @@ class _Chain:
         self._numbers: set[int] = set()
         self._ends: dict[int, str] = {}
         self._wanted: dict[int, str] = {}
+        self._joined: set[int] = set()
+
+    @property
+    def alone(self) -> int:
+        """How many links nothing else in the file is joined to."""
+        return len(self._numbers - self._joined)
+
+    def vouch(self, number: int) -> None:
+        """Something outside of the file says that this link is right."""
+        self._joined.add(number)
+
+    def _join(self, number: int) -> None:
+        beside = {other for other in (number - 1, number + 1) if other in self._numbers}
+        self._joined |= beside | ({number} if beside or number == 1 else set())
 
     def add(self, number: int, before: str, digest: str) -> str:
         """What is wrong with the link; empty where it fits those that are known."""
         if number in self._numbers:
             return "is there twice"
         self._numbers.add(number)
+        self._join(number)
         if number == 1:
             if before != BEGINNING:
                 return "does not begin the log"
@@ -87,10 +105,13 @@ def verify(lines: Iterable[bytes | str], *, head: str = "", whole: bool = False)
         if link is None:
             report.unsealed += 1
             continue
-        is_met = is_met or head in (link.before, link.digest)
+        if head and head in (link.before, link.digest):
+            is_met = True
+            chain.vouch(link.number)
         _count(report, link)
         if wrong := _wrong(link, chain):
             report.faults.append(f"Line {number:,}: entry {link.number:,} {wrong}.")
+    report.alone = chain.alone
     _conclude(report, is_met=is_met, whole=whole)
     return report
 
@@ -119,7 +140,9 @@ def _link(said: Any) -> _Link | None:
         **{name: said[name] for name in FIELDS},
     )
     before = str(said["digest_before"])
-    return _Link(int(said["seal"]), before, str(said["digest"]), entry.digest(before))
+    if type(said["seal"]) is not int or said["seal"] < 1:
+        raise ValueError("no number of a seal")
+    return _Link(said["seal"], before, str(said["digest"]), entry.digest(before))
 
 
 def _wrong(link: _Link, chain: _Chain) -> str:
@@ -138,6 +161,10 @@ def _count(report: Report, link: _Link) -> None:
 def _conclude(report: Report, *, is_met: bool, whole: bool) -> None:
     if not is_met:
         report.faults.append("No entry of the file has or follows the seal that was kept: some are missing, or others.")
+    if whole and not report.sealed:
+        report.faults.append("There is no sealed entry in the file.")
+    if whole and report.unsealed:
+        report.faults.append(f"{report.unsealed:,} entries have no seal: of these nothing is proven.")
     if whole and report.first > 1:
         report.faults.append(f"The entries before {report.first:,} are missing.")
     if whole and report.absent > 0:

@@ -198,9 +198,20 @@ class TestTheSameAgain:
         first, second = (caller.post("/feedback", body, **headers) for _ in range(2))
 
         assert first.data == second.data
-        assert first.data["external_id"] == "click-1"
+        assert first.data["external_id"] == ("click-1" if way == "body" else None)
         assert first.data["earlier"] == []
         assert FeedbackReceipt.objects.count() == 1
+
+    def test_of_another_application_is_something_else(self, caller: Caller, answer: Message, tenant: Tenant) -> None:
+        other = Caller.of(tenant, scopes=["feedback"])
+        first = caller.post("/feedback", about(answer), idempotency_key="1")
+
+        second = other.post("/feedback", about(answer, user="somebody else"), idempotency_key="1")
+        disguised = other.post("/feedback", about(answer, external_id="idempotency-key/1"))
+
+        assert second.status_code == 200
+        assert second.data["id"] != first.data["id"]
+        assert (disguised.status_code, disguised.data["error"]["param"]) == (400, "external_id")
 
     def test_after_a_second_opinion_changes_nothing_either(self, caller: Caller, answer: Message) -> None:
         give(caller, answer, external_id="click-1")

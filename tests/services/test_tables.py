@@ -141,6 +141,9 @@ class TestTables:
             "preview",
             "is_listed",
             "version",
+            "suggestions",
+            "suggest_at",
+            "suggest_tries",
         }
         fields = {field.attname for field in models[noun]._meta.concrete_fields} - inner - {"file"}
 

@@ -177,7 +177,7 @@ def _one(row: Feedback, ids: PublicIds, receipt: FeedbackReceipt | None) -> dict
         "duplicate_of": ids.maybe("feedback", row.duplicate_of),
         "fixed_by": ids.maybe("run", row.fixed_by),
         "version": row.version,
-        "external_id": receipt.external_id if receipt else None,
+        "external_id": receipt.own_id if receipt else None,
         "metadata": receipt.metadata if receipt else {},
         "earlier": [_earlier(said) for said in row.history if isinstance(said, dict) and "rating" in said],
     }

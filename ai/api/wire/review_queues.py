@@ -89,7 +89,7 @@ class Sample(BaseModel):
     """What the items are a random sample of."""
 
     selection: str
-    size: int
+    size: int | None
     seed: int
     population: int | None
 

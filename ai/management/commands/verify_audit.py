@@ -60,6 +60,11 @@ class Command(BaseCommand):
             raise CommandError(f"{file} cannot be read: {error}") from error
         self._refuse(report.faults)
         self.stdout.write(f"{report.sealed:,} entries are as they were written.")
+        if report.alone:
+            self.stdout.write(
+                f"{report.alone:,} of them stand alone: no entry next to them is in the file, so only their own digests "
+                "speak for them. An unfiltered export, or `verify_audit` on the database, proves more."
+            )
         if report.absent:
             self.stdout.write(
                 f"{report.absent:,} between the first and the last are not in the file: "

@@ -36,11 +36,12 @@
   }
 
   // The server answers with the whole page; only its middle is put in place, so that the next card is there at once.
-  async function swap(url, options, chosen) {
+  async function swap(url, options, chosen, told) {
     keepDraft();
     const response = await fetch(url, { credentials: "same-origin", headers: { "X-Requested-With": "inbox" }, ...options });
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("i-page");
     if (!fresh) return location.assign(options.method ? location.href : response.url);
+    if (told) drafts.delete(told); // only now: a note that did not arrive is not lost
     const top = document.getElementById("i-list").scrollTop;
     const goesOn = fresh.dataset.item !== page().dataset.item;
     page().replaceWith(fresh);
@@ -86,11 +87,8 @@
     const body = new FormData(form);
     if (button?.name) body.set(button.name, button.value);
     if (!body.has("pick")) for (const key of picks()) body.append("pick", key);
-    if (button?.value === "note") {
-      drafts.delete(page().dataset.item);
-      document.getElementById("i-note").value = "";
-    }
-    return swap(form.action, { method: "POST", body }, []);
+    const told = button?.value === "note" ? page().dataset.item : "";
+    return swap(form.action, { method: "POST", body }, [], told);
   }
 
   // What a button does is looked up when its turn comes: the page may be another by then.

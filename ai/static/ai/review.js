@@ -5,6 +5,7 @@
   const DRAFT_MS = 1200;
   let timer = 0;
   let busy = false;
+  let here = location.pathname;
 
   const form = () => document.getElementById("r-form");
   const questions = () => [...document.querySelectorAll("#r-form [data-question]")];
@@ -39,8 +40,9 @@
   }
 
   async function keepDraft() {
+    timer = 0;
     const mine = form();
-    if (!mine || busy || "answered" in mine.dataset) return;
+    if (!mine || "answered" in mine.dataset) return;
     const said = document.getElementById("r-kept");
     try {
       const response = await fetch(mine.dataset.draft, { method: "POST", body: new FormData(mine), credentials: "same-origin" });
@@ -56,28 +58,47 @@
     timer = setTimeout(keepDraft, DRAFT_MS);
   }
 
+  // What was typed a moment ago is not lost by going elsewhere.
+  async function keepWhatIsTyped() {
+    if (!timer) return;
+    clearTimeout(timer);
+    await keepDraft();
+  }
+
   // The server answers with the next page; only its middle is put in place, so that the next item is there at once.
   async function go(url, body) {
-    if (busy) return;
+    if (busy) return undefined;
     busy = true;
-    clearTimeout(timer);
+    let leaves = false;
+    const leave = (how) => {
+      leaves = true; // whoever presses once more would answer again what is answered
+      how();
+    };
     try {
+      if (url.endsWith("/submit/")) clearTimeout(timer);
+      else await keepWhatIsTyped();
       const headers = { "X-Requested-With": "review" };
       const response = await fetch(url, { method: "POST", body, headers, credentials: "same-origin" });
-      if (response.headers.get("Content-Type")?.includes("json")) return location.assign((await response.json()).go);
+      if (response.headers.get("Content-Type")?.includes("json")) {
+        const { go: to } = await response.json();
+        return leave(() => location.assign(to));
+      }
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
       const fresh = page.getElementById("r-page");
-      if (!fresh) return location.reload();
+      if (!fresh) return leave(() => location.reload());
       document.getElementById("r-page").replaceWith(fresh);
       const address = response.headers.get("X-Address");
-      if (address) history.pushState(null, "", address);
+      if (address) {
+        history.pushState(null, "", address);
+        here = location.pathname;
+      }
       window.scrollTo(0, 0);
       start();
     } catch {
       const said = document.getElementById("r-kept");
       if (said) said.textContent = "The server did not answer. Nothing is lost: try again.";
     } finally {
-      busy = false;
+      busy = leaves;
     }
     return undefined;
   }
@@ -138,6 +159,7 @@
     true,
   );
 
-  window.addEventListener("popstate", () => location.reload());
+  // A step to an anchor of the same page is one, too.
+  window.addEventListener("popstate", () => location.pathname !== here && location.reload());
   document.addEventListener("DOMContentLoaded", start);
 })();
