@@ -201,6 +201,24 @@ class TestVerify:
 
         assert report.faults == ["Line 4: entry 4 does not follow the one before it."]
 
+    def test_says_how_many_lines_only_speak_for_themselves(self) -> None:
+        written(6)
+        one, *_, three, four, five, _six = lines(exported())
+
+        apart = verified([three, five])
+        beside, from_the_first = verified([three, four]), verified([one, four])
+
+        assert (apart.alone, beside.alone, from_the_first.alone) == (2, 0, 1)
+        assert verified([three], head=three["digest"]).alone == 0
+
+    def test_of_what_is_to_be_whole_takes_nothing_on_trust(self) -> None:
+        written(3)
+        first, second, third = lines(exported())
+
+        assert verified([], whole=True).faults == ["There is no sealed entry in the file."]
+        unsealed = {**second, "seal": None, "digest": None, "digest_before": None}
+        assert any("have no seal" in fault for fault in verified([first, unsealed, third], whole=True).faults)
+
     def test_finds_a_line_that_is_there_twice_and_one_that_is_missing(self) -> None:
         written()
         said = lines(exported())
@@ -233,7 +251,17 @@ class TestVerify:
 
     @pytest.mark.parametrize(
         ("column", "value"),
-        [("at", "2026-05-04"), ("at", 5), ("id", "x"), ("seal", "one"), ("tenant_id", 5), ("more", 1)],
+        [
+            ("at", "2026-05-04"),
+            ("at", 5),
+            ("id", "x"),
+            ("seal", "one"),
+            ("seal", float("inf")),
+            ("seal", True),
+            ("seal", 0),
+            ("tenant_id", 5),
+            ("more", 1),
+        ],
     )
     def test_says_where_a_value_is_none(self, column: str, value: Any) -> None:
         written(1)
