@@ -36,7 +36,11 @@ def options(url: str) -> dict[str, Any]:
     """
     if not url:
         return {}
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        # Its own words repeat what is in the address.
+        raise ValueError("it cannot be read: write special characters of the name and password as %XX") from None
     try:
         port = parts.port
     except ValueError:

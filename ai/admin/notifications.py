@@ -52,7 +52,8 @@ class NotificationAdmin(ReadAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         number = request.GET.get("p", "1")
-        found = reading.listing(request.user, number=int(number) if number.isascii() and number.isdigit() else 1)
+        is_number = number.isascii() and number.isdigit() and len(number) < 10
+        found = reading.listing(request.user, number=int(number) if is_number else 1)
         names = tenant_names(request) if sees_several_tenants(request) else {}
         context = {
             "lines": [

@@ -34,6 +34,7 @@ class WebhookAdmin(ConsoleAdmin):
     search_fields = ("name", "url")
     search_help_text = "A name, an address, or an ID"
     change_form_outer_before_template = "admin/ai/webhook/before.html"
+    change_form_before_template = "admin/ai/webhook/seen.html"
     empty_title = "No webhooks yet"
     empty_text = (
         "Add the address of a server, and it is told when something happens here: signed, and again until it listens."
@@ -86,9 +87,11 @@ class WebhookAdmin(ConsoleAdmin):
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """The form, with the tenant where it can be chosen."""
         field = tenant_field(request) if obj is None else None
+        more: dict[str, Any] = {"refused": getattr(request, "_ai_refused", "")}
         if field:
             field.initial = request.GET.get("tenant", "")
-            kwargs["form"] = type("NewWebhookForm", (WebhookForm,), {"tenant": field})
+            more["tenant"] = field
+        kwargs["form"] = type("ThisWebhookForm", (WebhookForm,), more)
         return super().get_form(request, obj, change=change, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Webhook, form: Any, change: Any) -> None:
@@ -129,12 +132,17 @@ class WebhookAdmin(ConsoleAdmin):
                 "test_url": badges.url("ai_webhook_test", row.pk) if may and row.is_active else "",
                 "renew_url": badges.url("ai_webhook_renew", row.pk) if may else "",
             }
+        context |= extra_context or {}
         try:
-            return super().changeform_view(request, object_id, form_url, {**context, **(extra_context or {})})
+            return super().changeform_view(request, object_id, form_url, context)
         except Forbidden as error:
             raise PermissionDenied(error.message) from error
         except NotFound as error:
             raise Http404(error.message) from error
+        except AIError as error:
+            # Nothing was written. The form comes again as it was sent, with the reason above it.
+            request._ai_refused = error.message  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, context)
 
     def _made(self, request: HttpRequest, row: Webhook, secret: str) -> HttpResponse:
         """Nothing keeps the secret in clear: no session, no message, no log, no cache."""

@@ -238,6 +238,7 @@ class MessageManager(TenantModelManagerMixin, models.Manager.from_queryset(Messa
         from ai.models.feedback_events import FeedbackEvent
         from ai.models.feedback_receipts import FeedbackReceipt
         from ai.models.notifications import Notification
+        from ai.models.webhooks import WebhookDelivery
 
         key = UUID(str(row.thread_id))
         with transaction.atomic():
@@ -249,7 +250,7 @@ class MessageManager(TenantModelManagerMixin, models.Manager.from_queryset(Messa
                 model._base_manager.filter(feedback_id__in=given.values("pk")).delete()
             if given.delete()[0]:
                 Feedback.objects.recount(key)
-            for talk in (Comment, CommentEvent, Notification):
+            for talk in (Comment, CommentEvent, Notification, WebhookDelivery):
                 talk._base_manager.filter(message_id=row.pk).delete()
             SearchDocument.objects.rewrite(SearchDocument(thread_id=key, message_id=row.pk, text=""))
             ChatThread.objects.filter(pk=key).update(message_count=models.F("message_count") - 1)

@@ -12,8 +12,8 @@ from django.db.models import F, Q
 
 from ai.models.base import Record, TenantManager, TenantRecord
 
-#: How long a worker may take to send somebody's e-mail before another one tries.
-LEASE = timedelta(minutes=2)
+#: How long a worker may take with one e-mail before another one tries; and how long one that was woken may be coming.
+LEASE, WOKEN = timedelta(minutes=2), timedelta(seconds=30)
 
 
 class Kind(models.TextChoices):
@@ -75,9 +75,14 @@ class NotificationManager(TenantManager):
         return int(mine.update(is_read=True, modified=at))
 
     def due(self, *, at: datetime, most: int = 200) -> list[str]:
-        """The persons for whom an e-mail is due that nobody is sending."""
-        rows = self._due(at).order_by("email_after").values_list("user_id", flat=True)[:most]
+        """The persons for whom an e-mail is due that nobody is sending, and no worker was just woken for."""
+        quiet = Q(email_woken_at__isnull=True) | Q(email_woken_at__lt=at - WOKEN)
+        rows = self._due(at).filter(quiet).order_by("email_after").values_list("user_id", flat=True)[:most]
         return list(dict.fromkeys(rows))
+
+    def woken(self, user_ids: Iterable[str], *, at: datetime) -> None:
+        """Note that workers were woken for what is due for these persons."""
+        self._due(at).filter(user_id__in=list(user_ids)).update(email_woken_at=at)
 
     def claim(self, user_id: str, *, worker: str, at: datetime, most: int = 200) -> list[Notification]:
         """Take the person's due e-mails to send them now; nobody else has them meanwhile."""
@@ -88,6 +93,12 @@ class NotificationManager(TenantManager):
         held = self.filter(pk__in=keys, email_held_by=worker, email_state=EmailState.PENDING)
         return list(held.order_by("at", "pk"))
 
+    def hold_on(self, keys: Iterable[UUID], *, worker: str, at: datetime) -> bool:
+        """Hold e-mails that the worker is about to send for as long again; False when another one has some of them."""
+        wanted = list(keys)
+        held = self._held(wanted, worker).update(email_held_until=at + LEASE, modified=at)
+        return bool(held == len(wanted))
+
     def settle(self, keys: Iterable[UUID], *, worker: str, state: str, at: datetime) -> int:
         """Say what became of e-mails that the worker holds."""
         values = {"email_state": state, "email_after": None, "email_held_by": "", "email_held_until": None}
@@ -95,7 +106,9 @@ class NotificationManager(TenantManager):
 
     def put_off(self, keys: Iterable[UUID], *, worker: str, until: datetime, at: datetime) -> int:
         """Try e-mails that the worker holds again later."""
-        values: dict[str, Any] = {"email_after": until, "email_held_by": "", "email_held_until": None}
+        values: dict[str, Any] = {
+            "email_after": until, "email_held_by": "", "email_held_until": None, "email_woken_at": None,
+        }  # fmt: skip
         return int(self._held(keys, worker).update(**values, email_tries=F("email_tries") + 1, modified=at))
 
     def forget(self, *, before: datetime, most: int = 500) -> int:
@@ -136,6 +149,7 @@ class Notification(TenantRecord):
     email_state = models.CharField(max_length=8, choices=EmailState, default=EmailState.NONE)
     email_after = models.DateTimeField(null=True, blank=True)
     email_tries = models.PositiveSmallIntegerField(default=0)
+    email_woken_at = models.DateTimeField(null=True, blank=True)
     email_held_by = models.CharField(max_length=300, default="", blank=True)
     email_held_until = models.DateTimeField(null=True, blank=True)
 

@@ -269,11 +269,13 @@ class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQueryS
         changed: int = held.filter(status=RunStatus.CANCELLING).update(status=RunStatus.CANCELLED, ended_at=at, **free)
         again = held.filter(status=RunStatus.IN_PROGRESS)
         error = {"error_code": "server_error", "error_message": "Every worker that began this run died."}
-        spent = again.filter(attempt__gte=conf.current().run_max_attempts)
-        failed = list(spent.values_list("pk", "tenant_id"))
-        if failed:
-            changed += spent.update(status=RunStatus.FAILED, ended_at=at, **error, **free)
-            Ending.objects.note(RUN, failed, at=at)
+        with transaction.atomic():
+            spent = again.filter(attempt__gte=conf.current().run_max_attempts).order_by("pk")
+            failed = list(spent.select_for_update().values_list("pk", "tenant_id"))
+            if failed:
+                lost_for_good = self.filter(pk__in=[key for key, _ in failed], status=RunStatus.IN_PROGRESS)
+                changed += lost_for_good.update(status=RunStatus.FAILED, ended_at=at, **error, **free)
+                Ending.objects.note(RUN, failed, at=at)
         return changed + int(again.update(status=RunStatus.QUEUED, **free))
 
     def expire(self, *, at: datetime) -> int:

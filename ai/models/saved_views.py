@@ -39,9 +39,8 @@ class SavedViewManager(TenantManager):
         return rows.order_by("place", "-is_default", "name", "pk")
 
     def of_person(self, person: str, *, of: str) -> models.QuerySet[SavedView]:
-        """All that the person saved of a list, whoever sees it."""
-        rows: models.QuerySet[SavedView] = models.Manager.get_queryset(self)
-        return rows.filter(owner_id=person, of=of)
+        """What the person saved of a list and still sees: private, or shared in the tenants in scope."""
+        return self.seen_by(person).filter(owner_id=person, of=of)
 
     def make(self, view: SavedView) -> SavedView:
         """Write a new view.
@@ -52,6 +51,7 @@ class SavedViewManager(TenantManager):
         try:
             with transaction.atomic():
                 view.save(force_insert=True)
+                self._require_own_name(view.pk, person=view.owner_id)
         except IntegrityError:
             raise Conflict(NAME_TAKEN, param="name") from None
         return view
@@ -65,9 +65,22 @@ class SavedViewManager(TenantManager):
         mine: models.QuerySet[SavedView] = models.Manager.get_queryset(self)
         try:
             with transaction.atomic():
-                return bool(mine.filter(pk=view_id, owner_id=person).update(modified=at, **values))
+                if not mine.filter(pk=view_id, owner_id=person).update(modified=at, **values):
+                    return False
+                self._require_own_name(view_id, person=person)
         except IntegrityError:
             raise Conflict(NAME_TAKEN, param="name") from None
+        return True
+
+    def _require_own_name(self, view_id: UUID, *, person: str) -> None:
+        """Within what the person sees a name is one view's; a tenant that they have left keeps none from them.
+
+        Raises:
+            Conflict: in the transaction that gave it the name, which is undone by that.
+        """
+        view = models.Manager.get_queryset(self).get(pk=view_id)
+        if self.of_person(person, of=view.of).filter(name=view.name).exclude(pk=view_id).exists():
+            raise Conflict(NAME_TAKEN, param="name")
 
     def remove(self, view_id: UUID) -> bool:
         """Delete a view, for everybody who opens their list with it too; False when there is none."""
@@ -97,7 +110,14 @@ class SavedView(TenantRecord):
         permissions = (("share_savedview", "Can share views with a tenant's people"),)
         indexes = (models.Index(fields=["of", "tenant_id", "name"], name="ai_saved_view_shared"),)
         constraints = (
-            models.UniqueConstraint(fields=["owner_id", "of", "name"], name="ai_saved_view_name_once"),
+            models.UniqueConstraint(
+                fields=["owner_id", "of", "name"], name="ai_saved_view_name_once", condition=Q(is_shared=False)
+            ),
+            models.UniqueConstraint(
+                fields=["owner_id", "of", "name", "tenant_id"],
+                name="ai_saved_view_shared_name_once",
+                condition=Q(is_shared=True),
+            ),
             models.CheckConstraint(name="ai_saved_view_has_name", condition=~Q(name="")),
             models.CheckConstraint(
                 name="ai_saved_view_shared_in_a_tenant",

@@ -170,6 +170,7 @@ class WebhookDelivery(TenantRecord):
     key = models.CharField(max_length=120)
     body = models.TextField()
     thread_id = models.UUIDField(null=True, blank=True)
+    message_id = models.UUIDField(null=True, blank=True)
     state = models.CharField(max_length=12, choices=DeliveryState, default=DeliveryState.PENDING)
     attempts = models.PositiveIntegerField(default=0)
     first_at = models.DateTimeField()
@@ -204,6 +205,7 @@ class WebhookDelivery(TenantRecord):
             models.Index(fields=["webhook_id", "-created", "-id"], name="ai_webhook_delivery_of"),
             models.Index(fields=["next_at"], name="ai_webhook_delivery_due", condition=Q(state="pending")),
             models.Index(fields=["thread_id"], name="ai_webhook_delivery_thread"),
+            models.Index(fields=["message_id"], name="ai_webhook_delivery_message"),
         )
 
     def __str__(self) -> str:

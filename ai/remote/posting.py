@@ -73,9 +73,11 @@ async def post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
 
 
 async def _post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-    async with _client() as client, client.stream("POST", url, content=body, headers=dict(headers)) as answer:
+    # Nothing is unpacked: a few bytes of an answer could become more than there is memory for.
+    given = {**headers, "accept-encoding": "identity"}
+    async with _client() as client, client.stream("POST", url, content=body, headers=given) as answer:
         pieces, size = [], 0
-        async for piece in answer.aiter_bytes(4096):
+        async for piece in answer.aiter_raw(4096):
             pieces.append(piece)
             size += len(piece)
             if size >= MOST_BYTES:

@@ -125,6 +125,10 @@ class TestList:
         assert ana.unread() == 0
         assert "Mark all as read" not in ana.client.get(LIST).content.decode()
 
+    @pytest.mark.parametrize("number", ["9" * 5000, "999999999", "-1", "x", "²"])
+    def test_whatever_page_is_asked_for_there_is_one(self, ana: Person, number: str) -> None:
+        assert ana.client.get(LIST, {"p": number}).status_code == 200
+
     def test_nobody_opens_or_marks_what_is_somebody_elses(self, ana: Person) -> None:
         ben, row = person(ana.tenant), ana.tell()
 

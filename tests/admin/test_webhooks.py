@@ -103,6 +103,47 @@ class TestForm:
 
         assert "It &lt;b&gt;fails&lt;/b&gt;." in html
 
+    def test_a_form_that_was_open_does_not_make_it_active_again(self, lead: Desk) -> None:
+        row = added(lead)
+        page, url = lead.client.get(f"{LIST}{row.pk}/change/"), f"{LIST}{row.pk}/change/"
+        Webhook.objects.pause(row.pk, reason="It fails.", at=NOW)
+
+        seen = page.context["adminform"].form["seen_paused"].value()
+        html = lead.client.post(url, {**FORM, "seen_paused": seen})
+
+        assert "paused or made active meanwhile" in html.content.decode()
+        row.refresh_from_db()
+        assert (row.is_active, row.paused_because) == (False, "It fails.")
+        again = html.context["adminform"].form
+        assert not again["is_active"].value()
+        lead.client.post(url, {**FORM, "seen_paused": again["seen_paused"].value()})
+        row.refresh_from_db()
+        assert (row.is_active, row.paused_at) == (True, None)
+
+    def test_the_form_says_when_it_was_paused_and_shows_no_field_for_that(self, lead: Desk) -> None:
+        row = added(lead)
+        Webhook.objects.pause(row.pk, reason="It fails.", at=NOW)
+
+        html = lead.client.get(f"{LIST}{row.pk}/change/").content.decode()
+
+        assert f'<input type="hidden" name="seen_paused" value="{NOW.isoformat()}"' in html
+        assert "Seen paused" not in html
+
+    def test_says_what_the_service_refuses_and_keeps_what_was_typed(self, lead: Desk, settings: Any) -> None:
+        for number in range(hooks.MOST_HOOKS):
+            lead.client.post(f"{LIST}add/", {**FORM, "name": f"{number}"})
+
+        many = lead.client.post(f"{LIST}add/", {**FORM, "name": "One more"})
+        Webhook.objects.all().delete()
+        settings.AI_SECRETS_KEY = ""
+        keyless = lead.client.post(f"{LIST}add/", FORM)
+
+        assert (many.status_code, keyless.status_code) == (200, 200)
+        assert "A tenant has at most 50 webhooks." in many.content.decode()
+        assert 'value="One more"' in many.content.decode()
+        assert "AI_SECRETS_KEY" in keyless.content.decode()
+        assert not Webhook.objects.exists()
+
     def test_deletes_one(self, lead: Desk) -> None:
         row = added(lead)
 

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from ai import ids
-from ai.models import AuditEntry, ChatThread, Feedback, FeedbackEvent, Message, Tenant
+from ai.models import AuditEntry, ChatThread, Feedback, FeedbackEvent, Message, Notification, Tenant
 from ai.services.triage import steps
 from tests import factories
 from tests.api.calling import Caller
@@ -131,6 +131,17 @@ class TestModify:
         assert found.status_code == 400
         assert found.data["error"]["param"] == param
         assert Feedback.objects.get().version == 0
+
+    def test_tells_who_gets_it_once(self, caller: Caller, answer: Message, triager: Any) -> None:
+        given = give(caller, answer)
+
+        for values in ({"assignee": triager.username}, {"assignee": triager.username, "severity": 2}):
+            caller.post(f"/feedback/{given['id']}", values)
+        caller.post(f"/feedback/{given['id']}", {"assignee": ""})
+
+        told = Notification.objects.get()
+        assert (told.user_id, told.kind, told.target_id) == (str(triager.pk), "assigned", str(ids.parse(given["id"])))
+        assert told.title.endswith("assigns feedback to you")
 
     def test_assigns_to_nobody_of_another_tenant(self, caller: Caller, answer: Message) -> None:
         foreigner = factories.staff("change_feedback", tenants=(factories.tenant(),))

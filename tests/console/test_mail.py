@@ -66,7 +66,17 @@ class TestConsole:
         assert without == "('django.core.mail.backends.dummy', '', 'Marvin Console <console@localhost>')"
         assert given == "('django.core.mail.backends.smtp', 'mail.example.com', 'Ops <ops@example.com>')"
 
-    @pytest.mark.parametrize("url", ["hunter2", "http://hunter2@example.com", "smtp://", "smtp://hunter2:x@host:port"])
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "hunter2",
+            "http://hunter2@example.com",
+            "smtp://",
+            "smtp://hunter2:x@host:port",
+            "smtp://u:hunter2[@host",
+            "smtp://u:hunter2℀@host",
+        ],
+    )
     def test_says_what_is_wrong_and_repeats_nothing(self, tmp_path: Path, url: str) -> None:
         ended = settings(tmp_path, "1", EMAIL_URL=url, EMAIL_FROM="no address\nBcc: x")
 

@@ -8,12 +8,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, connections, transaction
+from django.db import IntegrityError, OperationalError, connection, connections, transaction
 from django.utils import timezone
 
 from ai import tenancy
 from ai.exceptions import LeaseLost, NotFound, RunNotActive, ThreadBusy
-from ai.models import Run, Tenant
+from ai.models import Ending, Run, Tenant
 from ai.models.runs import FINAL
 
 pytestmark = pytest.mark.django_db
@@ -163,6 +163,26 @@ class TestRecover:
 
         run.refresh_from_db()
         assert (run.status, run.error_code) == ("failed", "server_error")
+
+    def test_gives_up_only_together_with_noting_it(self, tenant: Tenant, at: datetime) -> None:
+        run = queued(tenant)
+        for _ in range(2):
+            Run.objects.claim(run.pk, worker="a", at=at)
+            Run.objects.recover(at=at + timedelta(hours=1))
+        claimed(run, at=at)
+
+        def dies(execute: Any, sql: str, *rest: Any) -> Any:
+            if "INTO" in sql and Ending._meta.db_table in sql:
+                raise OperationalError("the worker dies")
+            return execute(sql, *rest)
+
+        with connection.execute_wrapper(dies), pytest.raises(OperationalError):
+            Run.objects.recover(at=at + timedelta(hours=1))
+        run.refresh_from_db()
+        assert run.status == "in_progress"
+
+        Run.objects.recover(at=at + timedelta(hours=1))
+        assert list(Ending.objects.values_list("object_id", flat=True)) == [run.pk]
 
     def test_cancels_what_was_being_cancelled(self, tenant: Tenant, at: datetime) -> None:
         run = claimed(queued(tenant), at=at)

@@ -133,6 +133,23 @@ class TestMake:
         with pytest.raises(Conflict, match="delete one"):
             make(ana, "One more")
 
+    def test_a_tenant_that_one_has_left_keeps_no_name(self, tenant: Tenant) -> None:
+        left = factories.tenant()
+        ana = factories.staff("view_chatthread", "share_savedview", tenants=(tenant, left))
+        with tenancy.scope(left.pk):
+            for number in range(saved_views.MOST_VIEWS):
+                make(ana, f"View {number}", is_shared=True)
+
+        own, shared = make(ana, "View 0"), make(ana, "View 1", is_shared=True)
+
+        assert names(ana) == [own.name, shared.name] == ["View 0", "View 1"]
+        for taken in ("View 0", "View 1"):
+            with pytest.raises(Conflict):
+                make(ana, taken, is_shared=True)
+        with pytest.raises(Conflict):
+            saved_views.rename(view_id=own.pk, name="View 1", by=ana, at=NOW)
+        assert saved_views.get(view_id=own.pk, by=ana).name == "View 0"
+
 
 class TestChange:
     def test_renames_and_updates_ones_own(self, tenant: Tenant) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import smtplib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from email.utils import parseaddr
 from typing import Any
@@ -23,7 +23,7 @@ from django.template.loader import render_to_string
 
 from ai import conf, dispatch, tenancy
 from ai.models import Notification
-from ai.models.notifications import Email, EmailState
+from ai.models.notifications import Email, EmailState, Kind
 from ai.services import people, rendering
 from ai.services.notifications import choices, places
 
@@ -36,6 +36,16 @@ FIRST_WAIT = timedelta(minutes=1)
 #: Notifications are kept so long.
 KEPT = timedelta(days=180)
 MOST_IN_DIGEST = 100
+#: What somebody needs to be told of a kind of event, and of a kind of row where that makes a difference. A job is one's own.
+NEEDED: Mapping[tuple[str, str], str] = {
+    (Kind.MENTION, ""): "view_chatthread",
+    (Kind.MENTION, "feedback"): "view_feedback",
+    (Kind.REPLY, ""): "view_chatthread",
+    (Kind.ASSIGNED, ""): "change_feedback",
+    (Kind.REVIEW, ""): "review_reviewqueue",
+    (Kind.SNOOZE, ""): "change_feedback",
+    (Kind.WEBHOOK, ""): "change_webhook",
+}
 
 
 def sweep(*, at: datetime) -> int:
@@ -44,6 +54,7 @@ def sweep(*, at: datetime) -> int:
     if not choices.can_mail():
         return 0
     due = Notification.objects.due(at=at)
+    Notification.objects.woken(due, at=at)
     for user_id in due:
         dispatch.mail(user_id=user_id)
     return len(due)
@@ -76,15 +87,19 @@ def _user(user_id: str) -> Any:
 
 
 def _is_wanted(row: Notification, user: Any) -> bool:
-    """Whether the person still works for the tenant, and has not seen to it already."""
+    """Whether the person may still know of it, and has not seen to it already."""
     if row.email == Email.DIGEST and row.is_read:
         return False
-    return people.works_for(user, row.tenant_id)
+    needed = NEEDED.get((row.kind, row.target_type)) or NEEDED.get((row.kind, ""), "")
+    return people.works_for(user, row.tenant_id) and (not needed or user.has_perm(f"ai.{needed}"))
 
 
 def _send(rows: Sequence[Notification], user: Any, *, worker: str, now: Clock) -> bool:
     """Whether it went. A server that is down is tried again later."""
     keys = [row.pk for row in rows]
+    # Those before it may have taken long: what another worker has taken over meanwhile is that one's.
+    if not Notification.objects.hold_on(keys, worker=worker, at=now()):
+        return False
     try:
         _message(rows, user).send()
     except (OSError, smtplib.SMTPException) as error:

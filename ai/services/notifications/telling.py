@@ -86,6 +86,8 @@ def _values(choice: Choice, at: datetime) -> dict[str, Any]:
         "email": choice.email,
         "email_state": EmailState.PENDING if is_mailed else EmailState.NONE,
         "email_after": after if is_mailed else None,
+        # A worker is woken for what goes at once.
+        "email_woken_at": at if is_mailed and choice.email == Email.ONCE else None,
     }
 
 

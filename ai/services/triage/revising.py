@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from django.db import transaction
+
 from ai.exceptions import ChangedMeanwhile, Conflict, InvalidInput, NotFound
 from ai.models import Feedback
 from ai.models.feedback import FeedbackState, Severity
@@ -16,6 +18,7 @@ from ai.services.triage.changes import Json, change, moved
 from ai.stores.serialization import clean_text
 
 
+@transaction.atomic
 def revise(
     *,
     feedback_id: UUID,
@@ -53,13 +56,19 @@ def revise(
     if fixed_by is not None:
         values["fixed_by"] = fixed_by or None
 
+    before: list[str] = []
+
     def wanted(now: Feedback) -> Json:
+        before.append(now.assignee)
         return {**_place(now, state, assignee, snoozed_until, by=by), **values}
 
     try:
-        return change([feedback_id], wanted, by=by, at=at, seen=None if version is None else {feedback_id: version})[0]
+        rows = change([feedback_id], wanted, by=by, at=at, seen=None if version is None else {feedback_id: version})
     except Conflict as error:
         raise ChangedMeanwhile(error.message, param="version", code="changed_meanwhile") from error
+    if rows[0].assignee not in before:
+        steps.tell_assigned(rows[0], by=by, at=at)
+    return rows[0]
 
 
 def _values(row: Feedback, *, severity: int | None, labels: Sequence[str] | None, reason: str | None) -> Json:

@@ -78,11 +78,17 @@ def assign(*, feedback_ids: Iterable[UUID], to: str, by: Any, at: datetime, seen
 
     rows = change(keys, wanted, by=by, at=at, seen=seen)
     for row in new:
-        _tell("assigned", row, [to], f"{actors.name_of(by)} assigns feedback to you", by=by, at=at)
+        tell_assigned(row, by=by, at=at)
     return rows
 
 
+def tell_assigned(row: Feedback, *, by: Any, at: datetime) -> None:
+    """Tell whoever has it now, in the transaction that gave it to them."""
+    _tell("assigned", row, [row.assignee], f"{actors.name_of(by)} assigns feedback to you", by=by, at=at)
+
+
 def _tell(kind: str, row: Feedback, names: list[str], title: str, *, by: Any, at: datetime) -> None:
+    """Tell the people of these user names of a feedback, in the transaction of what happened to it."""
     notifications.tell_named(
         kind, names=names, key=f"{kind}:{row.pk}:{row.version}", title=title, by=by, at=at, tenant_id=row.tenant_id,
         text=row.comment or row.label, thread_id=row.thread_id, message_id=row.message_id, target=row,

@@ -6,7 +6,7 @@ entry is there exactly when what it tells of was done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -21,6 +21,14 @@ TEST = "webhook.test"
 
 
 @dataclass(frozen=True)
+class Subjects:
+    """The rows that audit entries are about, read together."""
+
+    comments: Mapping[UUID, Comment]
+    feedback: Mapping[UUID, Feedback]
+
+
+@dataclass(frozen=True)
 class Event:
     """A type of event, and which facts of the audit entry are said: ids and states alone.
 
@@ -31,17 +39,22 @@ class Event:
     about: str
     facts: Mapping[str, str] = field(default_factory=dict)
     fixed: Mapping[str, str] = field(default_factory=dict)
-    texts: Callable[[AuditEntry], Json] = lambda entry: {}
+    texts: Callable[[AuditEntry, Subjects], Json] = lambda entry, about: {}
 
 
-def _comment(entry: AuditEntry) -> Json:
-    row = Comment.objects.filter(pk=_key(entry.target_id)).first()
+def _comment(entry: AuditEntry, about: Subjects) -> Json:
+    row = _one(about.comments, entry)
     return {"text": row.text, "quote": row.quote} if row else {}
 
 
-def _feedback(entry: AuditEntry) -> Json:
-    row = Feedback.objects.filter(pk=_key(entry.target_id)).first()
+def _feedback(entry: AuditEntry, about: Subjects) -> Json:
+    row = _one(about.feedback, entry)
     return {"comment": row.comment} if row else {}
+
+
+def _one(rows: Mapping[UUID, Any], entry: AuditEntry) -> Any:
+    key = _key(entry.target_id)
+    return rows.get(key) if key else None
 
 
 _PLACE = {"message": "message_id", "thread": "thread_id"}
@@ -73,24 +86,34 @@ TYPES = {
 }
 
 
-def said_of(entry: AuditEntry, *, with_text: bool) -> Json:
+def subjects(entries: Iterable[AuditEntry]) -> Subjects:
+    """What the entries are about: one query of each kind."""
+    keys: dict[str, set[UUID]] = {"comment": set(), "feedback": set()}
+    for entry in entries:
+        if entry.target_type in keys and (key := _key(entry.target_id)):
+            keys[entry.target_type].add(key)
+    comments = Comment.objects.only("text", "quote").in_bulk(keys["comment"])
+    feedback = Feedback.objects.only("comment", "thread_id", "message_id").in_bulk(keys["feedback"])
+    return Subjects(comments, feedback)
+
+
+def said_of(entry: AuditEntry, about: Subjects, *, with_text: bool) -> Json:
     """The `data` of an audit entry's event."""
     event = ACTIONS[entry.action]
     kept = entry.data if isinstance(entry.data, dict) else {}
     facts = {name: kept[key] for key, name in event.facts.items() if key in kept}
     said = {event.about: entry.target_id, "actor": entry.actor_name, **facts, **event.fixed}
-    return {**said, **(event.texts(entry) if with_text else {})}
+    return {**said, **(event.texts(entry, about) if with_text else {})}
 
 
-def thread_of(entry: AuditEntry) -> UUID | None:
-    """The thread that the event is about, with which what was said of it is deleted."""
+def place_of(entry: AuditEntry, about: Subjects) -> tuple[UUID | None, UUID | None]:
+    """The thread and the message that the event is about, with which what was said of it is deleted."""
+    row = _one(about.feedback, entry) if entry.target_type == "feedback" else None
+    if row:
+        return row.thread_id, row.message_id
     kept = entry.data if isinstance(entry.data, dict) else {}
-    if kept.get("thread"):
-        return _key(str(kept["thread"]))
-    if entry.target_type == "feedback":
-        row = Feedback.objects.filter(pk=_key(entry.target_id)).only("thread_id").first()
-        return row.thread_id if row else None
-    return None
+    thread, message = (_key(str(kept.get(name) or "")) for name in ("thread", "message"))
+    return thread, message
 
 
 def _key(text: str) -> UUID | None:

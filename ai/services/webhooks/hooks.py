@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -42,7 +43,7 @@ def add(*, row: Webhook, by: Any, at: datetime) -> tuple[Webhook, str]:
     permissions.require(by, "ai.add_webhook")
     check(row)
     row.tenant_id = Webhook.objects.tenant_for_new_row(row.tenant_id)
-    if Webhook.objects.filter(tenant_id=row.tenant_id)[MOST_HOOKS:].exists():
+    if Webhook.objects.filter(tenant_id=row.tenant_id)[MOST_HOOKS - 1 :].exists():
         raise InvalidInput(f"A tenant has at most {MOST_HOOKS} webhooks.")
     secret = signing.new_secret()
     row.set_secret(secret)
@@ -57,13 +58,15 @@ def change(*, row: Webhook, by: Any, at: datetime) -> Webhook:
 
     Raises:
         Forbidden, InvalidInput, NotFound.
-        Conflict: the tenant has a webhook of this name.
+        Conflict: the tenant has a webhook of this name, or it was paused or made active meanwhile.
     """
     permissions.require(by, "ai.change_webhook")
     check(row)
     before = Webhook.objects.select_for_update().filter(pk=row.pk).first()
     if before is None:
         raise NotFound
+    if before.paused_at != row.paused_at:
+        raise Conflict("The webhook was paused or made active meanwhile. Look at it again.")
     row.encrypted_secret = before.encrypted_secret
     row.failures = before.failures
     if row.is_active:
@@ -169,5 +172,6 @@ def _save(row: Webhook) -> None:
 
 
 def _where(row: Webhook) -> str:
-    """Where it leads, without what may be a secret in the address."""
-    return row.url.partition("?")[0]
+    """Where it leads: the server alone, for with many services the path is the secret."""
+    parts = urlsplit(row.url)
+    return f"{parts.scheme}://{parts.netloc}"

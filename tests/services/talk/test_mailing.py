@@ -5,17 +5,19 @@ from __future__ import annotations
 import smtplib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import django
 import pytest
+from django.contrib.auth.models import Permission
 from django.core import mail
+from django.core.mail.backends import locmem
 from django.core.mail.backends.base import BaseEmailBackend
 from django.test import override_settings
 
 from ai.models import Notification, TenantMembership
 from ai.models.notifications import Kind
-from ai.services import notifications
+from ai.services import feedback, notifications
 from ai.services.actors import SYSTEM
 from ai.services.comments import writing
 from ai.services.notifications import choices, mailing, reading
@@ -35,6 +37,18 @@ class DownBackend(BaseEmailBackend):
     def send_messages(self, email_messages: Any) -> int:
         """Fail as the real one does."""
         raise smtplib.SMTPServerDisconnected("please run connect() first")
+
+
+class SlowBackend(locmem.EmailBackend):
+    """A mail server that takes its time; `meanwhile` is what else happens."""
+
+    meanwhile: ClassVar[Callable[[], None]] = staticmethod(lambda: None)
+
+    def send_messages(self, messages: Any) -> int:
+        """Send, slowly."""
+        count: int = super().send_messages(messages)
+        type(self).meanwhile()
+        return count
 
 
 def through(backend: str) -> Any:
@@ -179,6 +193,33 @@ class TestFailures:
         assert send(talk, NOW + MINUTE) == 0
         assert send(talk, NOW + 3 * MINUTE) == 1
 
+    def test_what_takes_longer_than_the_lease_is_sent_once(self, talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+        wants(talk, "once")
+        for number in range(5):
+            mention(talk, f"Look {number}, @ben.b")
+        clock = [NOW]
+
+        def meanwhile() -> None:
+            clock[0] += timedelta(seconds=50)
+            if clock[0] == NOW + timedelta(seconds=150):
+                assert mailing.send(user_id=str(talk.ben.pk), worker="w2", now=lambda: clock[0]) == 2
+
+        monkeypatch.setattr(SlowBackend, "meanwhile", staticmethod(meanwhile))
+        with through(f"{__name__}.SlowBackend"):
+            mailing.send(user_id=str(talk.ben.pk), worker="w1", now=lambda: clock[0])
+
+        keys: Any = [each.extra_headers["Message-ID"] for each in mail.outbox]
+        assert (len(keys), len(set(keys)), set(states())) == (5, 5, {"sent"})
+
+    def test_the_sweep_wakes_one_worker_now_and_then(self, talk: Talk) -> None:
+        wants(talk, "once")
+        mention(talk)
+        seconds = (3, 30, 31, 34, 61, 62)
+
+        found = [mailing.sweep(at=NOW + timedelta(seconds=second)) for second in seconds]
+
+        assert found == [0, 0, 1, 0, 0, 1]
+
     def test_the_sweep_finds_what_is_due(self, talk: Talk, sent_tasks: list[Any]) -> None:
         wants(talk, "digest")
         mention(talk)
@@ -195,6 +236,43 @@ class TestWhoGetsNone:
         assert send(talk) == 0
 
         assert (states(), mail.outbox) == (["dropped"], [])
+
+    @pytest.mark.parametrize(
+        ("kind", "about", "needed"),
+        [
+            ("mention", "", "view_chatthread"),
+            ("mention", "feedback", "view_feedback"),
+            ("reply", "", "view_chatthread"),
+            ("assigned", "", "change_feedback"),
+            ("snooze", "", "change_feedback"),
+            ("review", "", "review_reviewqueue"),
+            ("webhook", "", "change_webhook"),
+        ],
+    )
+    def test_who_may_not_see_it_any_more(self, talk: Talk, kind: str, about: str, needed: str) -> None:
+        wants(talk, "once")
+        permission = Permission.objects.get(codename=needed, content_type__app_label="ai")
+        target = feedback.give(message_id=talk.answer.pk, rating="down", by=SYSTEM, at=NOW) if about else None
+
+        def told(number: int) -> int:
+            notifications.tell(
+                kind, to=[talk.ben], key=f"{number}", title="Look", by=SYSTEM, at=NOW, tenant_id=talk.tenant.pk, target=target
+            )  # fmt: skip
+            return send(talk)
+
+        talk.ben.user_permissions.add(permission)
+        assert told(1) == 1
+        talk.ben.user_permissions.remove(permission)
+        assert told(2) == 0
+
+        assert states() == ["sent", "dropped"]
+
+    def test_what_a_job_of_ones_own_did_is_told_whatever_one_may(self, talk: Talk) -> None:
+        wants(talk, "once")
+        talk.ben.user_permissions.clear()
+        notifications.tell("job", to=[talk.ben], key="1", title="Done", by=SYSTEM, at=NOW, tenant_id=talk.tenant.pk)
+
+        assert send(talk) == 1
 
     @pytest.mark.parametrize("email", ["", "no address", "a@b\nBcc: c@example.com"])
     def test_who_has_no_address(self, talk: Talk, email: str) -> None:

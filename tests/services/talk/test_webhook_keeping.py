@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
+import tracemalloc
 from datetime import datetime
 from typing import Any
 
@@ -66,6 +68,49 @@ class TestKeeping:
         assert answer.status is None
         assert "refused before it was made" in answer.error
         assert receiver.got == []
+
+    async def test_unpacks_nothing_of_an_answer(self, receiver: Receiver) -> None:
+        bomb = gzip.compress(gzip.compress(bytes(64 * 1024 * 1024)))
+        receiver.script((200, bomb, {"Content-Encoding": "gzip, gzip"}))
+
+        tracemalloc.start()
+        answer = await posting.post(receiver.url, b"{}", {})
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+
+        assert receiver.got[0].headers["accept-encoding"] == "identity"
+        assert (answer.status, len(answer.text) <= posting.MOST_BYTES) == (200, True)
+        assert most < 8 * 1024 * 1024
+
+    def test_the_audit_log_has_the_server_alone(self, talk: Talk) -> None:
+        row = Webhook(name="Chat", url="https://hooks.example.com/services/T0/secret-token?x=1", events=["mention"])
+
+        hooks.add(row=row, by=SYSTEM, at=NOW)
+        hooks.change(row=row, by=SYSTEM, at=NOW)
+        hooks.delete(row=row, by=SYSTEM, at=NOW)
+
+        entries = AuditEntry.objects.filter(action__startswith="webhook.")
+        assert {entry.data["url"] for entry in entries} == {"https://hooks.example.com"}
+
+    def test_a_tenant_has_as_many_as_it_says(self, talk: Talk) -> None:
+        def add(number: int) -> None:
+            row = Webhook(name=f"{number}", url="https://hooks.example.com/in", events=["mention"])
+            hooks.add(row=row, by=SYSTEM, at=NOW)
+
+        for number in range(hooks.MOST_HOOKS):
+            add(number)
+
+        with pytest.raises(InvalidInput, match="at most 50"):
+            add(hooks.MOST_HOOKS)
+
+    def test_one_that_was_paused_meanwhile_stays_so(self, talk: Talk, receiver: Receiver) -> None:
+        row, _ = hook(talk, receiver)
+        Webhook.objects.pause(row.pk, reason="It fails.", at=NOW)
+
+        with pytest.raises(Conflict, match="meanwhile"):
+            hooks.change(row=row, by=SYSTEM, at=NOW + HOUR)
+
+        assert not Webhook.objects.get().is_active
 
     def test_keeps_the_secret_encrypted_and_renews_it(self, talk: Talk, receiver: Receiver) -> None:
         row, secret = hook(talk, receiver, "feedback.created")

@@ -6,11 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from ai import tenancy
-from ai.models import AuditEntry, ChatThread, Job, Notification, Run, Tenant, Webhook, WebhookDelivery
+from ai.models import AuditEntry, ChatThread, Ending, Job, Notification, Run, Tenant, Webhook, WebhookDelivery
+from ai.models.endings import RUN
 from ai.models.jobs import JobStatus
-from ai.services import audit, threads
+from ai.services import audit, messages, threads
 from ai.services.actors import SYSTEM
 from ai.services.comments import writing
 from ai.services.triage import steps
@@ -130,6 +133,33 @@ class TestTelling:
         assert (said["run.failed"]["run_id"], said["run.failed"]["status"]) == (str(waiting.pk), "expired")
         assert (said["job.ended"]["job_id"], said["job.ended"]["status"]) == (str(job.pk), "completed")
 
+    def test_a_run_that_has_not_failed_after_all_is_not_told_of(self, talk: Talk, receiver: Receiver) -> None:
+        hook(talk, receiver)
+        run = Run(thread_id=str(talk.thread.pk), tenant_id=talk.tenant.pk, model="m", status="completed", ended_at=NOW)
+        run.save(force_insert=True)
+        Ending.objects.note(RUN, [(run.pk, run.tenant_id)], at=NOW)
+
+        collect()
+
+        assert types() == []
+
+    def test_asks_as_little_for_many_events_as_for_one(self, talk: Talk, receiver: Receiver) -> None:
+        hook(talk, receiver, with_text=True)
+
+        def queries(count: int) -> int:
+            for number in range(count):
+                writing.add(**talk.on, text=f"Look {number}, @ben.b", by=talk.ana, at=NOW)
+                rate(talk)
+            with tenancy.everything(reason="as a worker does"):
+                audit.seal(at=NOW)
+                with CaptureQueriesContext(connection) as seen:
+                    collecting.sweep(at=NOW)
+            return len(seen)
+
+        few, many = queries(1), queries(12)
+
+        assert (few, len(types())) == (many, 3 * 13)
+
     def test_what_a_lead_decides(self, talk: Talk, receiver: Receiver) -> None:
         hook(talk, receiver)
         audit.record("review_item.decided", target=talk.thread, by=talk.lea, at=NOW, secret="the answer")
@@ -149,6 +179,18 @@ class TestTelling:
 
         assert not WebhookDelivery.objects.exists()
         assert not ChatThread.objects.exists()
+
+    def test_is_forgotten_with_the_message(self, talk: Talk, receiver: Receiver) -> None:
+        hook(talk, receiver, with_text=True)
+        rate(talk)
+        writing.add(**talk.on, text="Look, @ben.b", by=talk.ana, at=NOW)
+        writing.add(thread_id=talk.thread.pk, message_id=talk.question.pk, text="Stays", by=talk.ana, at=NOW)
+        collect()
+        assert len(types()) == 4
+
+        messages.delete(message=talk.answer, by=SYSTEM, at=NOW)
+
+        assert "Stays" in WebhookDelivery.objects.get().body
 
 
 class TestFailing:
