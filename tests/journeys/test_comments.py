@@ -145,6 +145,7 @@ class TestTalk:
 
         page.evaluate(SELECT_ALL, f"#m-{answer} [data-said]")
         page.get_by_role("button", name="Comment", exact=True).click()
+        expect(panel.get_by_label("New comment")).to_be_focused()
         page.keyboard.type("All of this?")
         page.keyboard.press("Control+Enter")
 
@@ -247,6 +248,7 @@ class TestDrafts:
         panel = page.locator("#k-panel")
         panel.get_by_label("New comment").fill("First")
         page.keyboard.press("Control+Enter")
+        expect(panel.get_by_text("Your comment is kept.")).to_be_visible()
         panel.get_by_text("Reply", exact=True).first.click()
         panel.get_by_label("Your reply").fill("My long reply")
         colleague.goto(f"{url}?comments={answer}")
