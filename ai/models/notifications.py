@@ -74,6 +74,20 @@ class NotificationManager(TenantManager):
             mine = mine.filter(pk__in=list(keys))
         return int(mine.update(is_read=True, modified=at))
 
+    def reword(self, target: Any, text: str, *, is_mailed: bool, at: datetime) -> int:
+        """Let what is told of a row of a thread say `text`; without `is_mailed` no e-mail about it goes out any more."""
+        about = {"target_type": target._meta.model_name, "target_id": str(target.pk)}
+        rows = self.filter(thread_id=target.thread_id, **about)
+        if not is_mailed:
+            values = {
+                "email_state": EmailState.DROPPED,
+                "email_after": None,
+                "email_held_by": "",
+                "email_held_until": None,
+            }
+            rows.filter(email_state=EmailState.PENDING).update(**values, modified=at)
+        return int(rows.update(text=text, modified=at))
+
     def due(self, *, at: datetime, most: int = 200) -> list[str]:
         """The persons for whom an e-mail is due that nobody is sending, and no worker was just woken for."""
         quiet = Q(email_woken_at__isnull=True) | Q(email_woken_at__lt=at - WOKEN)

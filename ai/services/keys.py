@@ -92,6 +92,7 @@ THREAD = Page(
         Action("older", "The older thread", "n"),
         Action("newer", "The newer thread", "u"),
         Action("replay", "Replay on other models", "r"),
+        Action("comment", "Comment on the words that are selected, or on the message", "m"),
         Action("keys", "Show and hide the keys", "?"),
     ),
 )

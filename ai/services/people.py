@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 
 from ai.models import TenantMembership
@@ -35,6 +37,15 @@ def named(names: Iterable[str]) -> dict[str, Any]:
     """Active staff by their user names."""
     found = get_user_model()._default_manager.filter(username__in=list(names)[:MOST], is_active=True, is_staff=True)
     return {str(user.get_username()): user for user in found}
+
+
+def keys(user_ids: Iterable[str]) -> list[Any]:
+    """The keys of accounts among `actors.id_of`: commands and programs have none."""
+    field, found = get_user_model()._meta.pk, []
+    for user_id in user_ids:
+        with suppress(ValidationError):
+            found.append(field.to_python(user_id))
+    return found
 
 
 def works_for(user: Any, tenant_id: UUID | None) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.journeys.conftest import Watched
 from tests.journeys.running import PASSWORD, Console
@@ -32,6 +32,12 @@ with tenancy.scope(Tenant.objects.named("Talkers").pk):
     answer = thread.add_message({"role": "assistant", "content": "It left **Hamburg** this morning.\\n\\nIt is in Lyon now."})
 print(f"/admin/ai/chatthread/{thread.pk}/change/ {answer.pk}")
 """
+KEPT_KEY = """
+from django.contrib.auth import get_user_model
+from ai.services import keys
+keys.keep({{"thread.comment": "{}"}}, by=get_user_model().objects.get(username="admin"))
+"""
+SELECT_ALL = "(said) => getSelection().selectAllChildren(document.querySelector(said))"
 #: What axe-core calls serious enough to mend.
 BAD = {"serious", "critical"}
 
@@ -130,6 +136,51 @@ class TestTalk:
         expect(panel).to_have_count(0)
         watched.assert_clean()
 
+    def test_words_of_two_paragraphs_and_their_marks(
+        self, page: Page, watched: Watched, parcel: tuple[str, str]
+    ) -> None:
+        url, answer = parcel
+        page.goto(url)
+        panel = page.get_by_role("complementary", name=re.compile("Comments on"))
+
+        page.evaluate(SELECT_ALL, f"#m-{answer} [data-said]")
+        page.get_by_role("button", name="Comment", exact=True).click()
+        expect(panel.get_by_label("New comment")).to_be_focused()
+        page.keyboard.type("All of this?")
+        page.keyboard.press("Control+Enter")
+
+        expect(panel.get_by_text("Your comment is kept.")).to_be_visible()
+        marked = "[...CSS.highlights.get('k-comment')].map(String)"
+        assert page.evaluate(marked) == ["It left Hamburg this morning.\nIt is in Lyon now."]
+        panel.get_by_role("button", name="Resolve").click()
+        expect(panel.get_by_text("Resolved.")).to_be_visible()
+        assert page.evaluate(marked) == []
+        panel.get_by_role("button", name="Open again").click()
+        expect(panel.get_by_text("Opened again.")).to_be_visible()
+        assert len(page.evaluate(marked)) == 1
+        panel.get_by_role("button", name="Delete").click()
+        expect(panel.get_by_text("Deleted.").first).to_be_visible()
+        assert page.evaluate(marked) == []
+        watched.assert_clean()
+
+    def test_by_a_key_of_ones_own(self, page: Page, running: Console, parcel: tuple[str, str]) -> None:
+        running.manage("shell", "-v", "0", "-c", KEPT_KEY.format("c"))
+        panel = page.get_by_role("complementary", name=re.compile("Comments on"))
+        try:
+            page.goto(parcel[0])
+            page.keyboard.press("j")
+            page.keyboard.press("?")
+            expect(page.locator("#c-keys")).to_be_visible()
+            page.keyboard.press("c")
+            page.keyboard.press("?")
+            page.keyboard.press("m")
+            expect(panel).to_have_count(0)
+
+            page.keyboard.press("c")
+            expect(panel).to_be_focused()
+        finally:
+            running.manage("shell", "-v", "0", "-c", KEPT_KEY.format("m"))
+
     def test_on_a_phone_they_are_below_the_message(self, page: Page, parcel: tuple[str, str]) -> None:
         url, answer = parcel
         page.set_viewport_size({"width": 390, "height": 844})
@@ -155,6 +206,97 @@ class TestTalk:
         page.get_by_role("button", name="Comment", exact=True).click()
 
         expect(page.locator("#k-panel").get_by_text("Without a script").first).to_be_visible()
+
+
+class TestDrafts:
+    """What somebody is writing stays, whatever happens."""
+
+    def test_stay_whatever_else_is_done(self, page: Page, watched: Watched, parcel: tuple[str, str]) -> None:
+        url, answer = parcel
+        page.goto(url)
+        panel = page.get_by_role("complementary", name=re.compile("Comments on"))
+        new = panel.get_by_label("New comment")
+        page.locator(f"[data-comments='{answer}']").click()
+        new.fill("First")
+        page.keyboard.press("Control+Enter")
+        expect(panel.get_by_text("Your comment is kept.")).to_be_visible()
+        expect(new).to_have_value("")
+
+        panel.get_by_text("Edit", exact=True).click()
+        panel.get_by_label("Your comment").fill("Half an edit")
+        new.fill("Half a thought")
+        page.keyboard.press("Escape")
+        expect(panel).to_be_focused()
+        panel.get_by_role("button", name="Resolve").click()
+        expect(panel.get_by_text("Resolved.")).to_be_visible()
+        expect(new).to_have_value("Half a thought")
+        expect(panel.get_by_label("Your comment")).to_have_value("Half an edit")
+
+        page.locator(f"[data-comments]:not([data-comments='{answer}'])").first.click()
+        expect(new).to_have_value("")
+        page.keyboard.press("Escape")
+        expect(panel).to_have_count(0)
+        page.locator(f"[data-comments='{answer}']").click()
+        expect(new).to_have_value("Half a thought")
+        watched.assert_clean()
+
+    def test_stay_when_a_reply_comes_too_late(
+        self, page: Page, colleague: Page, watched: Watched, parcel: tuple[str, str]
+    ) -> None:
+        url, answer = parcel
+        page.goto(f"{url}?comments={answer}")
+        panel = page.locator("#k-panel")
+        panel.get_by_label("New comment").fill("First")
+        page.keyboard.press("Control+Enter")
+        expect(panel.get_by_text("Your comment is kept.")).to_be_visible()
+        panel.get_by_text("Reply", exact=True).first.click()
+        panel.get_by_label("Your reply").fill("My long reply")
+        colleague.goto(f"{url}?comments={answer}")
+        colleague.get_by_role("button", name="Resolve").click()
+        expect(colleague.get_by_text("Resolved.")).to_be_visible()
+
+        page.keyboard.press("Control+Enter")
+
+        expect(panel.get_by_role("alert")).to_contain_text("benno resolved this comment meanwhile.")
+        expect(panel.get_by_label("New comment")).to_have_value("My long reply")
+        watched.assert_clean()
+
+    @pytest.mark.parametrize(
+        ("answer_with", "said"),
+        [
+            (lambda route: route.fulfill(status=403, body="no"), "You may not do this any more"),
+            (lambda route: route.fulfill(status=500, body="no"), "The server could not do it."),
+            (lambda route: route.abort(), "The server did not answer."),
+        ],
+    )
+    def test_stay_when_the_server_refuses(
+        self, page: Page, parcel: tuple[str, str], answer_with: Callable[[Route], None], said: str
+    ) -> None:
+        url, answer = parcel
+        page.goto(f"{url}?comments={answer}")
+        page.route("**/comments/act/", answer_with)
+        panel = page.locator("#k-panel")
+        panel.get_by_label("New comment").fill("My long thoughts")
+
+        page.keyboard.press("Control+Enter")
+        expect(panel.get_by_role("alert")).to_contain_text(said)
+        expect(panel.get_by_label("New comment")).to_have_value("My long thoughts")
+        page.unroute("**/comments/act/")
+        panel.get_by_role("button", name="Comment", exact=True).click()
+
+        expect(panel.get_by_text("Your comment is kept.")).to_be_visible()
+
+    def test_stay_when_the_session_has_ended(self, page: Page, parcel: tuple[str, str]) -> None:
+        url, answer = parcel
+        page.goto(f"{url}?comments={answer}")
+        panel = page.locator("#k-panel")
+        panel.get_by_label("New comment").fill("My long thoughts")
+        page.context.clear_cookies(name=re.compile("session"))
+
+        page.locator(f"[data-comments]:not([data-comments='{answer}'])").first.click()
+
+        expect(panel.get_by_role("alert")).to_contain_text("You are signed out.")
+        expect(panel.get_by_label("New comment")).to_have_value("My long thoughts")
 
 
 class TestAccessibility:

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from ai.services import people, rendering
 
-#: What somebody needs to be mentioned: the conversation is theirs to read.
-NEEDED = "view_chatthread"
+#: What somebody needs to be mentioned: the conversation is theirs to read, and with one of these what is said about it.
+NEEDED, ONE_OF = "view_chatthread", ("view_message", "comment_message")
 
 #: More names than this in one text are plain text.
 MOST_MENTIONS, MOST_OFFERED = 20, 8
@@ -42,18 +42,29 @@ def _shortened(name: str) -> list[str]:
     return [each for each in names if each][:4]
 
 
-def people_in(text: str, *, tenant_id: UUID | None, codename: str = NEEDED) -> list[Any]:
-    """The users whom the text mentions. Somebody who may not read the conversation is not mentioned: it is plain text."""
+def readers(tenant_id: UUID | None) -> QuerySet[Any]:
+    """Those of the tenant who may open the comments on its messages, by user name."""
+    may = Q()
+    for codename in ONE_OF:
+        may |= Q(pk__in=people.of_tenant(tenant_id, codename=codename).order_by().values("pk"))
+    return people.of_tenant(tenant_id, codename=NEEDED).filter(may)
+
+
+def people_in(text: str, *, tenant_id: UUID | None, codename: str = "") -> list[Any]:
+    """The users whom the text mentions: readers of comments, or whoever has the permission `codename`.
+
+    Somebody who may not read what is said is not mentioned: it is plain text.
+    """
     names = candidates(text)
     if not names:
         return []
-    found = people.of_tenant(tenant_id, codename=codename).filter(username__in=names)
-    return list(found[:MOST_MENTIONS])
+    found = people.of_tenant(tenant_id, codename=codename) if codename else readers(tenant_id)
+    return list(found.filter(username__in=names)[:MOST_MENTIONS])
 
 
 def offered(beginning: str, *, tenant_id: UUID | None) -> list[dict[str, str]]:
     """At most eight people whose user name, first or last name begins so: `{"name", "label"}`."""
-    rows = people.of_tenant(tenant_id, codename=NEEDED)
+    rows = readers(tenant_id)
     if beginning:
         wanted = Q(username__istartswith=beginning)
         wanted |= Q(first_name__istartswith=beginning) | Q(last_name__istartswith=beginning)

@@ -54,13 +54,18 @@ def text_of(message: Message) -> str:
     return plain_text(turns.of([message])[0].text)
 
 
+def lines(text: str) -> str:
+    """The text with line ends as we keep them: forms send others."""
+    return text.replace("\r\n", "\n")
+
+
 def find(plain: str, quote: str, *, near: int) -> Place:
     """The quote's place in the text: the one nearest to `near`, where a browser saw it.
 
     Raises:
         InvalidInput: it is empty, too long, or not there.
     """
-    words = clean_text(quote)
+    words = lines(clean_text(quote))
     if not words.strip():
         return WHOLE
     if len(words) > LONGEST_QUOTE:

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from ai.exceptions import Conflict, InvalidInput, NotFound
 from ai.models import Comment, CommentEvent
-from ai.services import actors, audit, permissions
+from ai.services import actors, audit, notifications, permissions
 from ai.stores.serialization import to_serializable
 
 MAY, MODERATES = "ai.comment_message", "ai.moderate_comment"
@@ -33,6 +33,7 @@ def write(row: Comment, values: dict[str, Any], *, verb: str, by: Any, at: datet
         before=to_serializable(before), after=to_serializable({**values, "text": ""} if "text" in values else values),
     )  # fmt: skip
     CommentEvent.objects.add(event)
+    _reword(row, values, at=at)
 
 
 @transaction.atomic
@@ -88,6 +89,8 @@ def undo(*, event_id: UUID, by: Any, at: datetime) -> Comment:
     Raises:
         Forbidden, NotFound.
         Conflict: it was taken back already, is older than 30 days, or the comment was changed since; by whom.
+
+    What was changed since and taken back itself does not stand in the way.
     """
     event: CommentEvent | None = CommentEvent.objects.filter(pk=event_id).first()
     if event is None:
@@ -96,19 +99,20 @@ def undo(*, event_id: UUID, by: Any, at: datetime) -> Comment:
     row = _one(event.comment_id)
     if event.undone_at or event.at <= at - UNDO:
         raise Conflict("This was taken back already, or is older than 30 days.")
-    if row.version != event.version:
+    if CommentEvent.objects.standing([row.pk]).first() != event or not _is_as_left(row, event):
         raise Conflict(f"This cannot be taken back any more. {_latest(row)}")
     values = _values(event.before)
     if not (CommentEvent.objects.take_back(event.pk, at=at) and Comment.objects.change(row, values, at=at)):
         raise Conflict("Somebody else changed the comment at the same moment. Look at it again.")
+    _reword(row, values, at=at)
     _record(row, "restored", by=by, at=at, what=event.verb)
     return row
 
 
 def can_undo(event: CommentEvent, row: Comment, *, by: Any, at: datetime) -> bool:
-    """Whether `undo` would do it for `by`, whose permission to comment is known."""
+    """Whether `undo` would do it for `by`, whose permission to comment is known; `event` is the last that stands."""
     is_theirs = event.by_id == actors.id_of(by) or by.has_perm(MODERATES)
-    return is_theirs and event.version == row.version and event.at > at - UNDO
+    return is_theirs and _is_as_left(row, event) and event.at > at - UNDO
 
 
 def sweep(*, at: datetime) -> int:
@@ -121,6 +125,18 @@ def _one(comment_id: UUID) -> Comment:
     if row is None:
         raise NotFound
     return row
+
+
+def _is_as_left(row: Comment, event: CommentEvent) -> bool:
+    """Whether the comment is as the change left it. What it says is not kept with the change, but when it was said is."""
+    after = _values(event.after)
+    return all(getattr(row, name) == value for name, value in after.items() if name != "text")
+
+
+def _reword(row: Comment, values: dict[str, Any], *, at: datetime) -> None:
+    """What people were told of the comment says no more than the comment does."""
+    if "text" in values:
+        notifications.reword(target=row, text=row.text, at=at)
 
 
 def _latest(row: Comment) -> str:

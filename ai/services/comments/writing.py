@@ -53,13 +53,15 @@ def reply(*, comment_id: UUID, text: str, by: Any, at: datetime) -> Comment:
 
     Raises:
         Forbidden, NotFound, InvalidInput.
-        Conflict: the comment was deleted, and nothing is left to reply to.
+        Conflict: the comment was deleted, and nothing is left to reply to, or it was resolved.
     """
     permissions.require(by, MAY)
     about = one(comment_id)
     parent = about if about.parent_id is None else one(about.parent_id)
     if parent.deleted_at:
         raise Conflict("This comment was deleted meanwhile. Write a new one.")
+    if parent.resolved_at:
+        raise Conflict(f"{parent.resolved_by} resolved this comment meanwhile. Open it again to reply.")
     return _write(_message(parent.thread_id, parent.message_id), parent.thread_id, text, by=by, at=at, parent=parent)
 
 
@@ -122,7 +124,7 @@ def _message(thread_id: UUID, message_id: UUID) -> Message:
 
 
 def _words(text: str) -> str:
-    words = clean_text(text).strip()
+    words = places.lines(clean_text(text)).strip()
     if not words or len(words) > LONGEST_TEXT:
         raise InvalidInput(f"Write a comment of at most {LONGEST_TEXT:,} characters.")
     return words
@@ -136,7 +138,7 @@ def _write(
     message: Message, thread_id: UUID, text: str, *, by: Any, at: datetime, place: Place = WHOLE, parent: Any = None
 ) -> Comment:
     words = _words(text)
-    if Comment.objects.filter(message_id=message.pk)[MOST_ON_ONE:].exists():
+    if Comment.objects.filter(message_id=message.pk)[MOST_ON_ONE - 1 :].exists():
         raise InvalidInput(f"A message has at most {MOST_ON_ONE} comments.")
     mentioned = mentions.people_in(words, tenant_id=message.tenant_id)
     row = Comment(
@@ -149,31 +151,32 @@ def _write(
     if parent:
         facts["reply_to"] = str(parent.pk)
     audit.record("comment.added", target=row, by=by, at=at, **facts)
-    _tell_mentioned(row, mentioned, by=by, at=at)
+    told = _tell_mentioned(row, mentioned, by=by, at=at)
     if parent:
-        _tell_others(row, parent, {user.pk for user in mentioned}, by=by, at=at)
+        _tell_others(row, parent, told, by=by, at=at)
     return row
 
 
-def _tell_mentioned(row: Comment, users: list[Any], *, by: Any, at: datetime) -> None:
-    """Tell whom the comment mentions; who was told of it before is not told again."""
+def _tell_mentioned(row: Comment, users: list[Any], *, by: Any, at: datetime) -> set[str]:
+    """Tell whom the comment mentions, and who was told; who was told of it before is not told again."""
     others = [user for user in users if not is_own(row, user)]
     told = notifications.tell(
         "mention", to=others, key=f"mention:{row.pk}", by=by, at=at, tenant_id=row.tenant_id,
         title=f"{actors.name_of(by)} mentions you in a comment", **_about(row),
     )  # fmt: skip
     if told:
-        names = [actors.name_of(user) for user in others]
+        names = [actors.name_of(user) for user in others if actors.id_of(user) in told]
         facts: dict[str, Any] = {"message": str(row.message_id), "thread": str(row.thread_id)}
         audit.record("comment.mentioned", target=row, by=by, at=at, people=names, **facts)
+    return told
 
 
-def _tell_others(row: Comment, parent: Comment, told: set[Any], *, by: Any, at: datetime) -> None:
+def _tell_others(row: Comment, parent: Comment, told: set[str], *, by: Any, at: datetime) -> None:
     """Tell whoever commented there before, and may still read it, of a reply."""
     before = Comment.objects.filter(parent_id=parent.pk, deleted_at__isnull=True).exclude(pk=row.pk)
-    names = {parent.author, *before.values_list("author", flat=True)[:MOST_ON_ONE]}
-    readers = people.of_tenant(row.tenant_id, codename=mentions.NEEDED).filter(username__in=names)
-    to = [user for user in readers[: people.MOST] if user.pk not in told and not is_own(row, user)]
+    wrote = {parent.author_id, *before.values_list("author_id", flat=True)[:MOST_ON_ONE]}
+    readers = mentions.readers(row.tenant_id).filter(pk__in=people.keys(wrote - told))
+    to = [user for user in readers[: people.MOST] if not is_own(row, user)]
     notifications.tell(
         "reply", to=to, key=f"reply:{row.pk}", by=by, at=at, tenant_id=row.tenant_id,
         title=f"{actors.name_of(by)} replies to a comment of yours", **_about(row),

@@ -3,6 +3,6 @@
 `tell` is what other services call, within their transaction.
 """
 
-from ai.services.notifications.telling import tell, tell_named
+from ai.services.notifications.telling import reword, tell, tell_named
 
-__all__ = ["tell", "tell_named"]
+__all__ = ["reword", "tell", "tell_named"]

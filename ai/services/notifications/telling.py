@@ -31,8 +31,8 @@ def tell(
     thread_id: UUID | None = None,
     message_id: UUID | None = None,
     target: Any = None,
-) -> int:
-    """Tell these users of something, each as they have chosen; how many want to know. Nobody is told what they did themselves.
+) -> set[str]:
+    """Tell these users of something, each as they have chosen. Nobody is told what they did themselves.
 
     Args:
         kind: one of `ai.models.notifications.Kind`.
@@ -40,12 +40,15 @@ def tell(
         text: how it begins, in words that everybody named in `to` may read. Never what a blind review says.
         target: the row that it is about, where there is one besides the thread and message.
 
+    Returns:
+        The ids (`actors.id_of`) of those who want to know and had not been told.
+
     Call it in the transaction of what happened.
     """
     actor = actors.id_of(by)
     users = {actors.id_of(user): user for user in to if user.is_active and actors.id_of(user) != actor}
     if not users:
-        return 0
+        return set()
     wants = choices.of(users, kind=kind)
     rows = [
         Notification(
@@ -64,13 +67,22 @@ def tell(
     for row in new:
         if row.email == Email.ONCE and row.email_state == EmailState.PENDING:
             dispatch.mail(user_id=row.user_id)
-    return len(new)
+    return {row.user_id for row in new}
 
 
-def tell_named(kind: str, *, names: Iterable[str], **what: Any) -> int:
+def tell_named(kind: str, *, names: Iterable[str], **what: Any) -> set[str]:
     """`tell`, for people known by their user names; what is no name of active staff is passed over."""
     wanted = [name for name in names if name]
-    return tell(kind, to=people.named(wanted).values(), **what) if wanted else 0
+    return tell(kind, to=people.named(wanted).values(), **what) if wanted else set()
+
+
+def reword(*, target: Any, text: str, at: datetime) -> int:
+    """Let what people were told of a row of a thread say what it says now; how many they are.
+
+    Where it says nothing any more, e-mails about it that still wait are not sent.
+    """
+    words = _line(text)[:TEXT_CHARACTERS]
+    return Notification.objects.reword(target, words, is_mailed=bool(words), at=at)
 
 
 def _wants(choice: Choice) -> bool:

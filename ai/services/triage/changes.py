@@ -131,7 +131,7 @@ def _tell_mentioned(row: Feedback, words: str, *, batch: UUID, by: Any, at: date
         title=f"{actors.name_of(by)} mentions you in a note", thread_id=row.thread_id, message_id=row.message_id,
     )  # fmt: skip
     if told:
-        names = [actors.name_of(user) for user in users if actors.id_of(user) != actors.id_of(by)]
+        names = [actors.name_of(user) for user in users if actors.id_of(user) in told]
         audit.record("feedback.mentioned", target=row, by=by, at=at, people=names)
 
 

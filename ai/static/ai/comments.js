@@ -102,14 +102,61 @@
     mark();
   }
 
-  // What was just commented on is marked at once; the page need not be asked.
-  function note(message, start, quote) {
-    quotes.push({ message, start: Number(start), quote });
+  // The panel says which words of its message are commented on now; the page need not be asked.
+  function remark(shown) {
+    const message = shown.dataset.message;
+    const open = shown.querySelectorAll(".k-thread:not(.k-resolved) .k-quote[data-start]");
+    const now = [...open].map((each) => ({ message, start: Number(each.dataset.start), quote: each.textContent }));
+    quotes = [...quotes.filter((each) => each.message !== message), ...now];
     mark();
   }
 
+  // -- What is being written stays whatever becomes of the panel: by message, and then by text area.
+  const drafts = new Map();
+
+  // What stands in a text area and is not kept yet; a refused comment comes back as what its text area came with.
+  function draftOf(area) {
+    const { quote, start } = area.form.elements;
+    const isNew = area.value !== (area.id.startsWith("k-edit-") ? area.defaultValue : "");
+    return isNew || quote?.value ? { text: area.value, quote: quote?.value, start: start?.value } : null;
+  }
+
+  function keep() {
+    const shown = panel();
+    if (!shown) return;
+    const mine = drafts.get(shown.dataset.message) || new Map();
+    for (const area of shown.querySelectorAll("textarea")) {
+      const draft = draftOf(area);
+      if (draft) mine.set(area.id, draft);
+      else mine.delete(area.id);
+    }
+    drafts.set(shown.dataset.message, mine);
+  }
+
+  function restore() {
+    for (const [id, draft] of drafts.get(panel().dataset.message) || []) {
+      const area = document.getElementById(id);
+      if (!area) continue;
+      area.value = draft.text;
+      const fold = area.closest("details");
+      if (fold) fold.open = true;
+      if (draft.quote) about(draft);
+    }
+  }
+
+  // What was written for a form that is no more becomes a new comment, unless one is being written.
+  function rescue(id) {
+    const mine = drafts.get(panel()?.dataset.message);
+    const field = document.getElementById("k-text");
+    if (!mine?.has(id) || !field || field.value || document.getElementById(id)) return;
+    field.value = mine.get(id).text;
+    mine.delete(id);
+  }
+
   // -- The panel
-  function put(fresh) {
+  function put(fresh, done) {
+    keep();
+    if (done) drafts.get(fresh.dataset.message)?.delete(done);
     panel()?.remove();
     const home = article(fresh.dataset.message)?.querySelector(".c-bubble");
     if (home && !window.matchMedia(WIDE).matches) home.append(fresh);
@@ -121,24 +168,59 @@
       link.setAttribute("aria-label", link.getAttribute("aria-label").replace(/: .*$/, "") + (count ? `: ${count}` : ""));
     }
     for (const each of document.querySelectorAll("[data-comments]")) each.classList.toggle("k-is-open", each === link);
+    restore();
+    remark(fresh);
   }
 
-  async function load(url, options) {
-    const response = await fetch(url, { credentials: "same-origin", headers: { "X-Requested-With": "comments" }, ...options });
-    if (!response.ok || response.redirected) return location.reload();
+  const STAYS = "What you wrote is still here.";
+  const UNREACHED = `The server did not answer. ${STAYS} Try again.`;
+  const SIGNED_OUT = `You are signed out. ${STAYS} Copy it, and sign in again.`;
+  const REFUSED = {
+    403: `You may not do this any more, or have signed in anew. ${STAYS} Copy it, and reload the page.`,
+    404: `It was deleted meanwhile. ${STAYS} Copy it, and reload the page.`,
+  };
+
+  // The panel as the server answers it; otherwise why there is none.
+  async function ask(url, options) {
+    const asked = { credentials: "same-origin", headers: { "X-Requested-With": "comments" }, ...options };
+    const response = await fetch(url, asked).catch(() => null);
+    if (!response) throw new Error(UNREACHED);
+    if (response.redirected) throw new Error(SIGNED_OUT);
+    if (!response.ok) throw new Error(REFUSED[response.status] || `The server could not do it. ${STAYS} Try again.`);
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("k-panel");
-    return fresh ? put(document.adoptNode(fresh)) : location.reload();
+    if (!fresh) throw new Error(SIGNED_OUT);
+    return document.adoptNode(fresh);
   }
 
-  function say(words) {
-    const line = panel()?.querySelector(".k-said");
-    if (line) line.textContent = words;
+  // What went wrong is said in the panel, or at the message whose panel did not come.
+  function say(error, key) {
+    let line = document.getElementById("k-problem");
+    if (!line) {
+      line = document.createElement("p");
+      line.id = "k-problem";
+      line.className = "ai-note ai-red";
+      line.setAttribute("role", "alert");
+    }
+    const shown = panel();
+    if (shown) shown.querySelector(".k-said").after(line);
+    else article(key).querySelector(".c-bubble").append(line);
+    line.textContent = error.message;
+    line.scrollIntoView({ block: "nearest" });
   }
 
-  const unreached = () => say("The server did not answer. Nothing is lost: try again.");
+  async function load(key) {
+    try {
+      put(await ask(`${data().dataset.url}?message=${encodeURIComponent(key)}`));
+      document.getElementById("k-problem")?.remove();
+      return true;
+    } catch (error) {
+      say(error, key);
+      return false;
+    }
+  }
 
   async function open(key, quoted) {
-    if (panel()?.dataset.message !== key) await load(`${data().dataset.url}?message=${encodeURIComponent(key)}`).catch(unreached);
+    if (panel()?.dataset.message !== key && !(await load(key))) return;
     if (quoted) about(quoted);
     const field = document.getElementById("k-text");
     if (quoted && field) field.focus();
@@ -148,6 +230,7 @@
 
   function close() {
     const key = panel()?.dataset.message;
+    keep();
     panel()?.remove();
     for (const each of document.querySelectorAll(".k-is-open")) each.classList.remove("k-is-open");
     if (key) article(key)?.focus({ preventScroll: true });
@@ -169,14 +252,16 @@
     const body = new FormData(form);
     const verb = button?.value || form.querySelector("button[type=submit]").value;
     body.set("do", verb);
+    const mine = form.querySelector("textarea")?.id;
     try {
-      await load(form.getAttribute("action"), { method: "POST", body });
-      const failed = panel()?.querySelector("[role=alert]");
-      if (verb === "add" && body.get("quote") && !failed) note(body.get("message"), body.get("start"), body.get("quote"));
-      panel()?.focus({ preventScroll: true });
-    } catch {
+      const fresh = await ask(form.getAttribute("action"), { method: "POST", body });
+      const isRefused = fresh.querySelector("[role=alert]") !== null;
+      put(fresh, isRefused ? "" : mine);
+      if (isRefused && mine) rescue(mine);
+      fresh.focus({ preventScroll: true });
+    } catch (error) {
       delete form.dataset.sent;
-      unreached();
+      say(error, body.get("message"));
     }
   }
 
@@ -185,6 +270,8 @@
     const quoted = data()?.hasAttribute("data-may-write") ? selected() : null;
     if (!quoted) return pick.remove();
     document.body.append(pick);
+    const key = window.aiKeys?.keyOf("comment");
+    pick.title = `Comment on these words${key ? ` (${key})` : ""}`;
     const top = quoted.rect.top > 44 ? quoted.rect.top - 38 : quoted.rect.bottom + 6;
     pick.style.top = `${top}px`;
     pick.style.left = `${Math.max(8, Math.min(window.innerWidth - 130, quoted.rect.left))}px`;
@@ -207,7 +294,6 @@
   pick.type = "button";
   pick.className = "c-button c-button-main c-button-small k-pick";
   pick.textContent = "Comment";
-  pick.title = "Comment on these words (m)";
   pick.addEventListener("mousedown", (event) => event.preventDefault());
   pick.addEventListener("click", comment);
 
@@ -232,11 +318,22 @@
     send(event.target, event.submitter);
   });
 
+  // Escape leaves what is being written, and closes the panel from everywhere else in it.
+  function leave() {
+    if (document.activeElement.matches("textarea") && document.activeElement.value.trim()) panel().focus({ preventScroll: true });
+    else close();
+  }
+
+  function isComment(event) {
+    if (window.aiKeys?.action(event) !== "comment" || window.aiKeys.isCovered("comment")) return false;
+    return !(isTyping() && window.aiKeys.types(event)) && comment();
+  }
+
   document.addEventListener("keydown", (event) => {
     const isSend = event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.matches?.("#k-panel textarea");
     if (isSend) event.target.form.requestSubmit();
-    else if (event.key === "Escape" && panel()?.contains(document.activeElement)) close();
-    else if (event.key !== "m" || event.ctrlKey || event.metaKey || event.altKey || isTyping() || !comment()) return;
+    else if (event.key === "Escape" && panel()?.contains(document.activeElement)) leave();
+    else if (!isComment(event)) return;
     event.preventDefault();
   });
 

@@ -30,6 +30,12 @@ window.aiKeys = (() => {
     return actions.get(named(event, event.ctrlKey)) || (event.metaKey && actions.get(named(event, true))) || "";
   }
 
+  // The key of an action; "" where it has none.
+  function keyOf(name) {
+    actions ??= known();
+    return [...actions].find(([, each]) => each === name)?.[0] || "";
+  }
+
   // A key that types a letter is no command while somebody writes.
   function types(event) {
     return !(event.ctrlKey || event.metaKey || event.altKey) || event.getModifierState("AltGraph");
@@ -40,5 +46,5 @@ window.aiKeys = (() => {
     return name !== "keys" && document.querySelector("[popover]:popover-open") !== null;
   }
 
-  return { action, isCovered, named: (event) => named(event, event.ctrlKey), types };
+  return { action, isCovered, keyOf, named: (event) => named(event, event.ctrlKey), types };
 })();

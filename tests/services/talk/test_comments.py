@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import IntegrityError, transaction
 
 from ai import tenancy
@@ -59,6 +60,23 @@ class TestAdd:
         with tenancy.scope(talk.answer.pk), pytest.raises(NotFound):
             writing.add(**talk.on, text="x", by=talk.zoe, at=NOW)
 
+    def test_five_hundred_are_enough_on_one_message(self, talk: Talk) -> None:
+        before = {"tenant_id": talk.tenant.pk, **talk.on, "author": "ana", "at": NOW, "text": "x"}
+        Comment.objects.bulk_create([Comment(**before) for _ in range(writing.MOST_ON_ONE - 1)])
+
+        add(talk)
+        with pytest.raises(InvalidInput, match="at most 500"):
+            add(talk)
+
+        assert Comment.objects.count() == writing.MOST_ON_ONE
+
+    def test_lines_end_as_they_were_typed_however_a_form_sends_them(self, talk: Talk) -> None:
+        longest = "x\n" * 2499 + "xx"
+
+        row = add(talk, longest.replace("\n", "\r\n"))
+
+        assert now_of(row).text == longest
+
 
 class TestPlaces:
     def test_the_plain_text_is_what_a_reader_sees(self, talk: Talk) -> None:
@@ -82,6 +100,14 @@ class TestPlaces:
     def test_words_that_are_not_there_are_refused(self, talk: Talk) -> None:
         with pytest.raises(InvalidInput, match="does not say"):
             add(talk, quote="left Berlin", start=0)
+
+    def test_a_quote_across_lines_is_found_as_forms_send_it(self, talk: Talk) -> None:
+        said = {"role": "assistant", "content": "It left **Hamburg**.\n\nIt is in Lyon."}
+        Message.objects.filter(pk=talk.answer.pk).update(message=said)
+
+        row = add(talk, quote="Hamburg.\r\nIt is", start=8)
+
+        assert row.quote == "Hamburg.\nIt is"
 
     def test_letters_beyond_the_first_plane_count_as_one(self) -> None:
         found = places.find("🐫🐫 tea", "tea", near=3)
@@ -124,6 +150,17 @@ class TestReplies:
 
         with pytest.raises(Conflict):
             writing.reply(comment_id=first.pk, text="It is.", by=talk.ben, at=NOW)
+
+    def test_what_was_resolved_meanwhile_takes_no_reply(self, talk: Talk) -> None:
+        first = add(talk)
+        second = writing.reply(comment_id=first.pk, text="It is.", by=talk.ben, at=NOW)
+        settling.resolve(comment_id=first.pk, by=talk.lea, at=NOW)
+
+        for about in (first, second):
+            with pytest.raises(Conflict, match="lea resolved"):
+                writing.reply(comment_id=about.pk, text="No.", by=talk.ben, at=NOW)
+
+        assert Comment.objects.count() == 2
 
 
 class TestEdit:
@@ -241,6 +278,32 @@ class TestUndo:
 
         assert now_of(row).text == "No."
 
+    def test_what_was_taken_back_itself_is_not_in_the_way(self, talk: Talk) -> None:
+        row = add(talk)
+        writing.edit(comment_id=row.pk, text="Is it?", by=talk.ana, at=NOW)
+        writing.edit(comment_id=row.pk, text="It is.", by=talk.ana, at=NOW + HOUR)
+        settling.resolve(comment_id=row.pk, by=talk.ana, at=NOW + HOUR)
+        seen = []
+
+        while (change := panel(talk, talk.ana)[0].undo) is not None:
+            settling.undo(event_id=change.pk, by=talk.ana, at=NOW + HOUR)
+            seen.append((now_of(row).text, now_of(row).resolved_at))
+
+        assert seen == [("It is.", None), ("Is it?", None), ("Is this so?", None)]
+
+    def test_only_the_last_that_stands_can_be(self, talk: Talk) -> None:
+        row = add(talk)
+        writing.edit(comment_id=row.pk, text="Is it?", by=talk.ana, at=NOW)
+        first = CommentEvent.objects.get()
+        settling.resolve(comment_id=row.pk, by=talk.ben, at=NOW)
+        settling.undo(event_id=CommentEvent.objects.get(verb="resolved").pk, by=talk.ben, at=NOW)
+        writing.edit(comment_id=row.pk, text="It is.", by=talk.ana, at=NOW + HOUR)
+
+        with pytest.raises(Conflict, match="ana edited it"):
+            settling.undo(event_id=first.pk, by=talk.ana, at=NOW + HOUR)
+
+        assert now_of(row).text == "It is."
+
     def test_is_over_after_thirty_days_and_not_for_others(self, talk: Talk) -> None:
         row = add(talk)
         settling.delete(comment_id=row.pk, by=talk.ana, at=NOW)
@@ -280,6 +343,15 @@ class TestMentions:
         assert mentions.offered("", tenant_id=talk.tenant.pk) == [
             {"name": "ben.b", "label": ""}, {"name": "lea", "label": ""},
         ]  # fmt: skip
+
+    def test_are_not_those_to_whom_comments_are_closed(self, talk: Talk) -> None:
+        for user, *permissions in ((talk.vic, "view_chatthread"), (talk.lea, "view_chatthread", "comment_message")):
+            user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+
+        found = mentions.people_in("@ana @lea @vic", tenant_id=talk.tenant.pk)
+
+        assert sorted(user.username for user in found) == ["ana", "lea"]
+        assert [each["name"] for each in mentions.offered("", tenant_id=talk.tenant.pk)] == ["ana", "ben.b", "lea"]
 
     def test_are_marked_and_everything_else_is_escaped(self) -> None:
         html = mentions.html("<b>@ana</b> & @zoe @ben.b.", ["ana", "ben.b"])

@@ -19,7 +19,7 @@ from ai.models import Notification, TenantMembership
 from ai.models.notifications import Kind
 from ai.services import feedback, notifications
 from ai.services.actors import SYSTEM
-from ai.services.comments import writing
+from ai.services.comments import settling, writing
 from ai.services.notifications import choices, mailing, reading
 from ai.services.notifications.choices import Choice
 from ai.tasks import notifications as tasks
@@ -167,6 +167,20 @@ class TestDigest:
             found = choices.next_digest(NOW.replace(hour=now))
 
         assert (found.day, found.hour) == expected
+
+    def test_tells_what_comments_say_now_and_nothing_of_deleted_ones(self, talk: Talk) -> None:
+        wants(talk, "digest")
+        edited, deleted = (
+            writing.add(**talk.on, text=f"{secret}, @ben.b", by=talk.ana, at=NOW) for secret in ("Secret 1", "Secret 2")
+        )
+        writing.edit(comment_id=edited.pk, text="A surprise, @ben.b", by=talk.ana, at=NOW)
+        settling.delete(comment_id=deleted.pk, by=talk.ana, at=NOW)
+
+        assert send(talk, datetime(2026, 5, 5, 7, 0, tzinfo=UTC)) == 1
+
+        assert "A surprise" in mail.outbox[0].body
+        assert "Secret" not in mail.outbox[0].body
+        assert sorted(states()) == ["dropped", "sent"]
 
 
 class TestFailures:

@@ -6,16 +6,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from ai import tenancy
 from ai.exceptions import InvalidInput, NotFound
-from ai.models import Ending, Feedback, Job, Message, Notification, TenantMembership
+from ai.models import AuditEntry, Comment, CommentEvent, Ending, Feedback, Job, Message, Notification, TenantMembership
 from ai.models.jobs import JobStatus
 from ai.services import notifications
 from ai.services.actors import SYSTEM
-from ai.services.comments import writing
+from ai.services.comments import settling, writing
 from ai.services.notifications import choices, endings, places, reading
 from ai.services.notifications.choices import Choice
 from ai.services.triage import changes, steps
@@ -28,6 +29,10 @@ HOUR = timedelta(hours=1)
 
 def told(user: Any) -> list[tuple[str, str]]:
     return [(row.kind, row.title) for row in reading.listing(user).rows]
+
+
+def texts(row: Comment) -> list[str]:
+    return list(Notification.objects.filter(target_id=str(row.pk)).values_list("text", flat=True))
 
 
 def given(talk: Talk) -> Feedback:
@@ -60,6 +65,57 @@ class TestComments:
             ("mention", "lea mentions you in a comment"), ("reply", "ben.b replies to a comment of yours"),
         ]  # fmt: skip
         assert told(talk.ben) == [("reply", "lea replies to a comment of yours")]
+
+    def test_tell_accounts_not_names(self, talk: Talk) -> None:
+        row = writing.add(**talk.on, text="Is it?", by=talk.ana, at=NOW)
+        writing.reply(comment_id=row.pk, text="The system says so.", by=SYSTEM, at=NOW)
+        talk.ana.username, talk.vic.username = "ana.married", "ana"
+        talk.ana.save()
+        talk.vic.save()
+
+        writing.reply(comment_id=row.pk, text="It is.", by=talk.ben, at=NOW)
+
+        assert "ben.b replies to a comment of yours" in [title for _, title in told(talk.ana)]
+        assert told(talk.vic) == []
+
+    def test_tell_of_a_reply_who_wants_no_mentions(self, talk: Talk) -> None:
+        choices.choose({"mention": Choice(in_console=False)}, by=talk.ana, at=NOW)
+        row = writing.add(**talk.on, text="Is it?", by=talk.ana, at=NOW)
+
+        writing.reply(comment_id=row.pk, text="It is, @ana", by=talk.ben, at=NOW)
+
+        assert told(talk.ana) == [("reply", "ben.b replies to a comment of yours")]
+        assert not AuditEntry.objects.filter(action="comment.mentioned").exists()
+
+    def test_note_only_those_who_were_told_anew(self, talk: Talk) -> None:
+        row = writing.add(**talk.on, text="Look, @ben.b", by=talk.ana, at=NOW)
+        writing.edit(comment_id=row.pk, text="Look, @ben.b and @lea", by=talk.ana, at=NOW)
+
+        noted = AuditEntry.objects.filter(action="comment.mentioned").order_by("pk")
+
+        assert [entry.data["people"] for entry in noted] == [["ben.b"], ["lea"]]
+
+    def test_tell_nothing_to_whom_they_are_closed(self, talk: Talk) -> None:
+        row = writing.add(**talk.on, text="Is it?", by=talk.ana, at=NOW)
+        talk.ana.user_permissions.set(Permission.objects.filter(codename="view_chatthread"))
+
+        writing.reply(comment_id=row.pk, text="A secret, @ana", by=talk.ben, at=NOW)
+
+        assert told(talk.ana) == []
+
+    def test_say_no_more_than_the_comment_does(self, talk: Talk) -> None:
+        row = writing.add(**talk.on, text="A secret, @ben.b", by=talk.ana, at=NOW)
+        other = writing.add(**talk.on, text="Another, @ben.b", by=talk.ana, at=NOW)
+
+        writing.edit(comment_id=row.pk, text="A surprise, @ben.b", by=talk.ana, at=NOW)
+        assert texts(row) == ["A surprise, @ben.b"]
+        settling.delete(comment_id=row.pk, by=talk.ana, at=NOW)
+        assert texts(row) == [""]
+        deleted = CommentEvent.objects.get(verb="deleted")
+        settling.undo(event_id=deleted.pk, by=talk.ana, at=NOW)
+
+        assert texts(row) == ["A surprise, @ben.b"]
+        assert texts(other) == ["Another, @ben.b"]
 
     def test_tell_nobody_who_works_there_no_more(self, talk: Talk) -> None:
         row = writing.add(**talk.on, text="Is it?", by=talk.ana, at=NOW)
@@ -122,7 +178,7 @@ class TestJobs:
 
 class TestTell:
     def tell(self, talk: Talk, key: str = "review:1", **more: Any) -> int:
-        return notifications.tell(
+        new = notifications.tell(
             "review",
             to=[talk.ana],
             key=key,
@@ -132,6 +188,7 @@ class TestTell:
             tenant_id=talk.tenant.pk,
             **more,
         )
+        return len(new)
 
     def test_tells_of_an_event_once(self, talk: Talk) -> None:
         assert (self.tell(talk), self.tell(talk), self.tell(talk, "review:2")) == (1, 0, 1)
