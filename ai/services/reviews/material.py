@@ -83,7 +83,11 @@ def _said(row: Message) -> Json:
 
 def _piece(speaker: str, text: str, calls: Iterable[str] = (), *, budget: int = MESSAGE_CHARACTERS) -> Json:
     called = _calls([plain(call) for call in calls], budget)
-    return {"speaker": speaker, "text": _text(plain(text[: budget * 2]), budget), **({"tool_calls": called} if called else {})}
+    return {
+        "speaker": speaker,
+        "text": _text(plain(text[: budget * 2]), budget),
+        **({"tool_calls": called} if called else {}),
+    }
 
 
 def _text(words: str, budget: int) -> str:
