@@ -15,6 +15,7 @@ from uuid import UUID
 from ai.exceptions import NotFound
 from ai.models import ReviewItem, ReviewJudge, ReviewJudgement, ReviewRubric, ReviewSlot, ReviewVerdict
 from ai.models.review_items import ItemState
+from ai.models.reviews import AGREEMENT
 from ai.services import actors
 from ai.services.reviews import queues
 from ai.services.reviews.figures import CHUNK, Finding, plain, possible, rates
@@ -104,7 +105,7 @@ class Trust:
 def trust(*, queue_id: UUID) -> Trust | None:
     """How far the queue's judge agrees with people, by its newest version; None where there is no judge.
 
-    It is compared with the verdict of an item, or with each review where reviewers differ and nobody has decided. Items whose
+    It is compared with what all reviewers of an item said, or with each review where they differ, decided or not. Items whose
     reviews are not all there say nothing, so that nothing is told of answers that others may still give. A fixed number of
     queries.
 
@@ -144,10 +145,11 @@ def _paired(
 def _of_people(judge: ReviewJudge) -> Iterator[tuple[UUID, dict[str, Any]]]:
     """What people said of each item that they are done with, by the version of the rubric that the judge answers."""
     same: dict[str, Any] = {"queue_id": judge.queue_id, "rubric_version": judge.rubric_version}
-    verdicts = ReviewVerdict.objects.filter(**same).values_list("item_id", "answers")
-    yield from ((item_id, answers or {}) for item_id, answers in verdicts.iterator(CHUNK))
-    disputed = ReviewItem.objects.filter(queue_id=judge.queue_id, state=ItemState.DISPUTED).values("pk")
-    slots = ReviewSlot.objects.filter(**same, submitted_at__isnull=False, item_id__in=disputed)
+    agreed = ReviewVerdict.objects.filter(**same, decided_by=AGREEMENT).values_list("item_id", "answers")
+    yield from ((item_id, answers or {}) for item_id, answers in agreed.iterator(CHUNK))
+    # Whoever decides sees what the judge said: such a decision says nothing of how far people agree with it.
+    differ = ReviewItem.objects.filter(queue_id=judge.queue_id, state__in=[ItemState.DISPUTED, ItemState.DECIDED])
+    slots = ReviewSlot.objects.filter(**same, submitted_at__isnull=False, item_id__in=differ.values("pk"))
     for item_id, answers in slots.values_list("item_id", "answers").iterator(CHUNK):
         yield item_id, answers or {}
 

@@ -97,14 +97,14 @@ class TestTrust:
 
         assert (found.items, found.pairs, found.percent) == (1, 2, 0.5)
 
-    def test_compares_with_the_decision_once_there_is_one(self, tenant: Tenant) -> None:
+    def test_does_not_compare_with_a_decision_that_was_made_in_sight_of_its_answer(self, tenant: Tenant) -> None:
         made = queue(tenant, items=1, reviews_per_item=2)
         review(made, reviewer(tenant), YES)
         item = review(made, reviewer(tenant), NO)
         judged(made, [YES])
         deciding.decide(item_id=item.pk, answers=YES, by=lead(tenant), at=NOW)
 
-        assert [(each.pairs, each.percent) for each in trust(made).compared] == [(1, 1.0)]
+        assert [(each.pairs, each.percent) for each in trust(made).compared] == [(2, 0.5)]
 
     def test_says_nothing_of_items_that_others_may_still_review(self, tenant: Tenant) -> None:
         made = queue(tenant, items=1, reviews_per_item=2)
