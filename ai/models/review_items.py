@@ -5,7 +5,7 @@ A slot is reserved by one conditional UPDATE. What was reserved and not answered
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
@@ -181,43 +181,63 @@ class ReviewSlotManager(TenantManager):
         mine = self.filter(pk=slot.pk, reviewer=reviewer, submitted_at=submitted_at)
         return bool(mine.update(submitted_at=None, reserved_until=until, draft=F("answers"), answers=None, modified=at))
 
-    def assign(self, item_id: UUID, reviewer: str, *, at: datetime) -> ReviewSlot | None:
-        """Keep a free slot of the item for somebody; None when none is free, or they have one of it already."""
+    def assign(
+        self, queue_id: UUID, reviewer: str, *, at: datetime, items: Sequence[UUID] = (), slots: Sequence[UUID] = ()
+    ) -> list[ReviewSlot]:
+        """Keep a free slot of each of these items for somebody, or these slots, as far as `assignable` has them.
+
+        A fixed number of statements. What others are changing at this moment is passed over.
+        """
+        wanted = self.filter(Q(item_id__in=items) | Q(pk__in=slots))
         with transaction.atomic():
-            free = self.filter(item_id=item_id, reviewer__isnull=True, assigned_to__isnull=True)
-            found: ReviewSlot | None = free.order_by("number").select_for_update().first()
-            try:
-                with transaction.atomic():
-                    kept = found and free.filter(pk=found.pk).update(assigned_to=reviewer, modified=at)
-            except IntegrityError:  # one of it is kept for them
-                return None
-            if kept and self.filter(item_id=item_id, reviewer=reviewer).exists():
-                self.unassign(found.pk, reviewer, at=at)  # type: ignore[union-attr]
-                return None
-            return found if kept else None
+            self._one_at_a_time(queue_id, reviewer)
+            # Two leads who assign the same items wait for each other, so that nobody gets an item twice.
+            list(ReviewItem.objects.filter(pk__in=wanted.values("item_id")).order_by("pk").select_for_update())
+            free = self.assignable(queue_id, reviewer, at=at).filter(pk__in=wanted.values("pk"))
+            first: dict[UUID, ReviewSlot] = {}
+            for slot in free.select_for_update(skip_locked=True):
+                first.setdefault(slot.item_id, slot)
+            keys = [slot.pk for slot in first.values()]
+            kept: dict[str, Any] = {"assigned_to": reviewer, "reviewer": None, "reserved_until": None, "draft": {}}
+            self._nobodys(self.filter(pk__in=keys), at=at).update(**kept, modified=at)
+            return list(self.filter(pk__in=keys, assigned_to=reviewer).order_by("position", "number"))
 
-    def unassign(self, slot_id: UUID, reviewer: str, *, at: datetime) -> bool:
-        """Keep a slot for them no more; False when it is not, or when it has been taken."""
-        kept = self.filter(pk=slot_id, assigned_to=reviewer, reviewer__isnull=True)
-        return bool(kept.update(assigned_to=None, modified=at))
+    def assignable(self, queue_id: UUID, reviewer: str, *, at: datetime) -> Any:
+        """Slots that may be kept for somebody, in their order: nobody has them, and they have none of that item.
 
-    def keep_for(self, slot_id: UUID, reviewer: str, *, at: datetime) -> bool:
-        """Keep this slot for somebody; False when it is taken or kept, or they have another of its item."""
-        free = self.filter(pk=slot_id, assigned_to__isnull=True, reviewer__isnull=True)
-        try:
-            with transaction.atomic():
-                return bool(free.update(assigned_to=reviewer, modified=at))
-        except IntegrityError:
-            return False
-
-    def assignable(self, queue_id: UUID, reviewer: str) -> Any:
-        """Slots that may be kept for somebody, in their order: nobody has them, and they have none of that item."""
-        theirs = self.filter(queue_id=queue_id).filter(Q(reviewer=reviewer) | Q(assigned_to=reviewer)).values("item_id")
+        They have not passed that item over either.
+        """
+        queue = self.filter(queue_id=queue_id)
+        theirs = queue.filter(reviewer=reviewer).exclude(submitted_at__isnull=True, reserved_until__lt=at)
+        kept = queue.filter(assigned_to=reviewer).values("item_id")
         passed = ReviewPass.objects.filter(queue_id=queue_id, reviewer=reviewer).values("item_id")
-        free = self.filter(
-            queue_id=queue_id, submitted_at__isnull=True, reviewer__isnull=True, assigned_to__isnull=True
-        )
-        return free.exclude(item_id__in=theirs).exclude(item_id__in=passed).order_by("position", "number")
+        free = self._nobodys(queue, at=at).exclude(item_id__in=theirs.values("item_id"))
+        return free.exclude(item_id__in=kept).exclude(item_id__in=passed).order_by("position", "number")
+
+    def _nobodys(self, rows: Any, *, at: datetime) -> Any:
+        """Those that are kept for nobody, and that nobody has: what was reserved until a time that is over, nobody has."""
+        free = rows.filter(submitted_at__isnull=True, assigned_to__isnull=True)
+        return free.filter(Q(reviewer__isnull=True) | Q(reserved_until__lt=at))
+
+    def unassign(self, slots: Sequence[UUID], reviewer: str, *, at: datetime) -> list[UUID]:
+        """Keep slots for somebody no more; those that were, and that they have not taken: a fixed number of statements."""
+        with transaction.atomic():
+            kept = self.begun_by_nobody(reviewer, at=at).filter(pk__in=slots).order_by("pk").select_for_update()
+            freed = list(kept.values_list("pk", flat=True))
+            free: dict[str, Any] = {"assigned_to": None, "reviewer": None, "reserved_until": None, "draft": {}}
+            self.filter(pk__in=freed).update(**free, modified=at)
+        return freed
+
+    def begun_by_nobody(self, reviewer: str, *, at: datetime) -> Any:
+        """What is kept for somebody who has not taken it, or whose reservation ran out."""
+        kept = self.filter(assigned_to=reviewer, submitted_at__isnull=True)
+        return kept.filter(Q(reviewer__isnull=True) | Q(reserved_until__lt=at))
+
+    def forgo(self, item_id: UUID, reviewer: str, *, at: datetime) -> UUID | None:
+        """Keep the slot of the item for somebody no more who does not want it; which one that was."""
+        kept = self.filter(item_id=item_id, assigned_to=reviewer, reviewer__isnull=True, submitted_at__isnull=True)
+        found: UUID | None = kept.values_list("pk", flat=True).first()
+        return found if kept.update(assigned_to=None, modified=at) else None
 
     def hold(self, slot_id: UUID, reviewer: str, *, draft: dict[str, Any], until: datetime, at: datetime) -> bool:
         """Give a slot that nobody has taken to a reviewer, with a draft; False when somebody has, or it is kept for others."""
@@ -234,9 +254,10 @@ class ReviewSlotManager(TenantManager):
     def restore(
         self, slot_id: UUID, reviewer: str, *, answers: Any, version: int, submitted_at: datetime, at: datetime
     ) -> bool:
-        """Let an answer that was taken back count again; False when somebody else has the slot, or it is answered anew."""
+        """Let an answer that was taken back count again; False when others have the slot, it is kept for them, or it is answered anew."""
         free = self.filter(pk=slot_id, submitted_at__isnull=True)
         free = free.filter(Q(reviewer=reviewer) | Q(reviewer__isnull=True) | Q(reserved_until__lt=at))
+        free = free.filter(Q(assigned_to__isnull=True) | Q(assigned_to=reviewer))
         values = {"answers": answers, "rubric_version": version, "submitted_at": submitted_at, "reserved_until": None}
         try:
             with transaction.atomic():

@@ -174,19 +174,31 @@ class TestFigures:
     def test_show_kappa_and_who_said_what(
         self, tenant: Tenant, scripted: VendorServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        made, ana = queue(tenant, items=4), reviewer(tenant)
-        for answers in (YES, YES, NO, NO):
+        made, ana = queue(tenant, items=12), reviewer(tenant)
+        for answers in (YES, YES, NO, NO) * 3:
             review(made, ana, answers)
-        said = iter([True, True, False, True])
+        said = iter([True, True, False, True] * 3)
         scripted.script(answering(lambda _: {"helpful": next(said)}))
         monkeypatch.setattr(judge_work, "AT_ONCE", 1)  # one after the other, so that it is known which answer is whose
         judged(made)
 
         html = page(signed_in(leading(tenant)), made)
 
-        assert "not yet trusted: κ 0.50 of 0.60 on 4 items; at least 20 are needed" in html
+        assert "not yet trusted: κ 0.50 of 0.60 on 12 items; at least 20 are needed" in html
         assert "People ↓ Judge →" in html
         assert "What it answered is left out of what was found." in html
+
+    def test_leave_out_what_their_reader_may_still_answer_anew_and_say_so(
+        self, tenant: Tenant, scripted: VendorServer
+    ) -> None:
+        made, boss = queue(tenant, items=2), leading(tenant)
+        review(made, boss, YES, at=timezone.now())
+        judged(made)
+
+        html = page(signed_in(boss), made)
+
+        assert "1 item that you reviewed in the last 30 days is left out here" in html
+        assert "is left out here" not in page(signed_in(leading(tenant)), made)
 
     def test_cost_the_same_queries_for_many_items(
         self, tenant: Tenant, scripted: VendorServer, django_assert_max_num_queries: Any

@@ -11,8 +11,10 @@ from django.test import Client
 from django.utils import timezone
 
 from ai.models import AuditEntry, ReviewItem, ReviewQueue, ReviewSlot, ReviewVerdict, Tenant
+from ai.services.reviews import queues
+from ai.services.selections import Selection
 from tests import factories
-from tests.services.reviews.making import QUESTIONS, YES, lead, queue, reviewer
+from tests.services.reviews.making import QUESTIONS, YES, lead, queue, review, reviewer
 
 pytestmark = pytest.mark.django_db
 
@@ -241,6 +243,31 @@ class TestBlindness:
         client.post(f"{mine}submit/", {"q_helpful": "no"})
 
         assert "unmistakable" in client.get(mine).content.decode()
+
+    def test_reviewers_are_not_told_how_many_items_are_disputed(self, tenant: Tenant) -> None:
+        page = f"/admin/ai/reviewqueue/{queue(tenant).pk}/change/"
+
+        told = [signed_in(who).get(page).content.decode() for who in (reviewer(tenant), leading(tenant))]
+
+        assert ["<dt>Disputed</dt>" in html for html in told] == [False, True]
+        assert ["<dt>Settled</dt>" in html for html in told] == [False, True]
+
+
+class TestRates:
+    @pytest.mark.parametrize("how", ["", "by:model"])
+    def test_have_an_interval_only_where_all_were_chosen_by_lot(self, tenant: Tenant, how: str) -> None:
+        made, boss = queue(tenant, items=0), leading(tenant)
+        for _ in range(3):
+            factories.thread(tenant, *factories.talk(1), model="big")
+        everything = Selection.of_list("threads", {})
+        queues.fill(queue_id=made.pk, selection=everything, how=how, sample=2, by=boss, at=timezone.now())
+        review(made, boss, YES, at=timezone.now())
+
+        html = signed_in(boss).get(f"/admin/ai/reviewqueue/{made.pk}/change/").content.decode()
+
+        assert "What was found" in html
+        assert ("95 % interval" in html) is not bool(how)
+        assert ("of the chosen items alone" in html) is bool(how)
 
 
 class TestDecide:

@@ -24,6 +24,7 @@ def context(request: HttpRequest, row: ReviewQueue) -> dict[str, Any]:
     agreements = figures.agreements(queue_id=row.pk) if row.reviews_per_item > 1 else []
     return {
         "findings": [(each, figures.more_for(each, row, margin=margin / 100)) for each in found],
+        "is_of_all": figures.is_of_all(row),
         "margin": margin,
         "margins": MARGINS,
         "agreements": agreements,

@@ -45,7 +45,8 @@ def source_words(queue: ReviewQueue) -> str:
         return ""
     how = sampling_rows.offers(queue.unit).get(source.get("how") or "", "By lot")
     size = f"a sample of {source['sample']:,}" if source.get("sample") else "all"
-    of = f" of {queue.population:,}" if queue.population else ""
+    rows = queue.population or source.get("rows")
+    of = f" of {rows:,}" if rows else ""
     words = f"{size}{of} from {source['selection']}. {how}, with the seed {source.get('seed', 1)}"
     return words[:1].upper() + words[1:]
 

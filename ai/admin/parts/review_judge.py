@@ -80,7 +80,7 @@ def may_judge(request: HttpRequest) -> bool:
 
 def panel(request: HttpRequest, row: ReviewQueue) -> dict[str, Any]:
     """What a lead sees of the judge on the queue's page; never its answer to one item."""
-    trust = judge_figures.trust(queue_id=row.pk)
+    trust = judge_figures.trust(queue_id=row.pk, by=request.user, at=timezone.now())
     if trust is None:
         return {"judge": None, "may_judge": may_judge(request)}
     job = judging.open_job(queue_id=row.pk)
@@ -93,7 +93,7 @@ def panel(request: HttpRequest, row: ReviewQueue) -> dict[str, Any]:
         "job_url": badges.url("ai_job_change", job.pk) if job and _sees_jobs(request) else "",
         "left": judging.waiting(queue_id=row.pk, judge=trust.judge).count(),
         "failures": judge_figures.failures(queue_id=row.pk, judge=trust.judge, most=MOST_FAILURES),
-        "findings": judge_figures.findings(queue_id=row.pk, known=trust),
+        "findings": judge_figures.findings(trust),
         "may_judge": may_judge(request),
     }
 

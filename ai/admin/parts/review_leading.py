@@ -207,7 +207,8 @@ def _unassign(admin: Any, request: HttpRequest, row: ReviewQueue) -> HttpRespons
         if request.POST.get("from") == "items":
             of, chosen = request.POST.get("to", ""), _chosen(request)
         count = assigning.unassign(queue_id=row.pk, of=of[:255], item_ids=chosen, by=request.user, at=timezone.now())
-        return f"{count:,} item{'s are' if count != 1 else ' is'} free again.", back
+        words = f"{count:,} item{'s are' if count != 1 else ' is'} free again."
+        return f"{words} So many go at a time." if count == assigning.MOST_AT_ONCE else words, back
 
     return answer(request, back, act)
 

@@ -85,6 +85,7 @@ LEFT_OUT = frozenset(
         "push_after",
         "push_tries",
         "author_id",
+        "assigned_to",
         "suggest_at",
         "suggest_tries",
     }
@@ -94,8 +95,15 @@ LEFT_OUT = frozenset(
 #: Items that nobody reviews any more, whoever may take an answer back.
 DONE_WITH = (ItemState.DECIDED, ItemState.GONE)
 
+#: Items whose reviews are told apart: they are missing, or differ, and whoever reads them might answer after all.
+BLIND = (ItemState.OPEN, ItemState.DISPUTED)
+
 #: What a review says that nobody has given yet.
 UNANSWERED: Json = dict.fromkeys(("reviewer", "reserved_until", "submitted_at", "rubric_version", "answers"))
+
+
+#: What a reviewer is called who has an account in the console that the bundle is from.
+STRANGER = "reviewer {} of another console"
 
 
 @dataclass(frozen=True)
@@ -121,8 +129,11 @@ class Table:
         """The tenant's rows in their order. Where it is blind, answers to what others may still review are told apart."""
         rows = self.model._base_manager.filter(tenant_id=tenant_id).order_by(*self.order)
         if self.model is ReviewSlot and is_blind:
-            still_open = ReviewItem._base_manager.filter(pk=OuterRef("item_id"), state=ItemState.OPEN)
+            still_open = ReviewItem._base_manager.filter(pk=OuterRef("item_id"), state__in=BLIND)
             return rows.annotate(is_hidden=Exists(still_open) & Q(submitted_at__isnull=False))
+        if self.model is ReviewItem and is_blind:
+            # Its answers are hidden, so that they are still to be given; and that people differ is none of a reviewer's business.
+            return rows.annotate(is_reopened=Q(state=ItemState.DISPUTED))
         if self.model is ReviewJudgement and is_blind:
             # What a judge said of an item that its reader may still review, or answer anew.
             return rows.filter(item_id__in=ReviewItem._base_manager.filter(state__in=DONE_WITH).values("pk"))
@@ -131,6 +142,8 @@ class Table:
     def to_json(self, row: Any) -> Json:
         """The row as JSON. An answer that is hidden has not been given."""
         said = {field.attname: _json(field.value_from_object(row)) for field in self.fields}
+        if getattr(row, "is_reopened", False):
+            said["state"] = str(ItemState.OPEN)
         return _ended(self.model, said | (UNANSWERED if getattr(row, "is_hidden", False) else {}))
 
     def from_json(self, said: Any, *, tenant_id: UUID) -> Any:
@@ -145,6 +158,8 @@ class Table:
                 f"A row of {self.name} has columns that there are not: the bundle is of another version."
             )
         values = {field.attname: _value(field, said[field.attname]) for field in self.fields if field.attname in said}
+        if str(values.get("reviewer") or "").isdigit():  # the number of an account, which is somebody else's here
+            values["reviewer"] = STRANGER.format(values["reviewer"])
         return self.model(**values, tenant_id=tenant_id)
 
 

@@ -70,6 +70,20 @@ def check(person: Any, *, tenant_id: UUID) -> None:
         raise InvalidInput("Choose somebody who may review in this tenant.", param="to")
 
 
+def _check_account(key: str, *, tenant_id: Any) -> None:
+    """Let the account with this key pass if it may still review; who reviews without an account has no other key.
+
+    Raises:
+        InvalidInput: it may not, or is gone.
+    """
+    if not key.isdigit():
+        return
+    found = get_user_model()._default_manager.filter(pk=int(key)).first()
+    if found is None:
+        raise InvalidInput("The account of this reviewer is gone.", param="to")
+    check(found, tenant_id=UUID(str(tenant_id)))
+
+
 @transaction.atomic
 def assign_next(*, queue_id: UUID, to: Any, count: int, by: Any, at: datetime) -> int:
     """Keep the next free reviews of the queue for somebody, one of each item; how many there were.
@@ -84,9 +98,8 @@ def assign_next(*, queue_id: UUID, to: Any, count: int, by: Any, at: datetime) -
         raise InvalidInput(f"Assign between 1 and {MOST_AT_ONCE} items at a time.", param="count")
     queue = queues.get(queue_id)
     keys: list[UUID] = []
-    for item_id in (
-        ReviewSlot.objects.assignable(queue_id, actors.id_of(to)).values_list("item_id", flat=True).iterator()
-    ):
+    free = ReviewSlot.objects.assignable(queue_id, actors.id_of(to), at=at)
+    for item_id in free.values_list("item_id", flat=True).iterator():
         if item_id not in keys[-1:]:
             keys.append(item_id)
         if len(keys) == count:
@@ -121,7 +134,7 @@ def _known(queue_id: UUID, item_ids: Iterable[UUID]) -> list[UUID]:
 def _assign(queue: ReviewQueue, item_ids: Sequence[UUID], *, to: Any, by: Any, at: datetime) -> int:
     check(to, tenant_id=UUID(str(queue.tenant_id)))
     whose = actors.id_of(to)
-    kept = [slot for key in item_ids if (slot := ReviewSlot.objects.assign(key, whose, at=at))]
+    kept = ReviewSlot.objects.assign(queue.pk, whose, at=at, items=item_ids)
     if not kept:
         raise Conflict(f"No review of these is free for {actors.name_of(to)}.")
     _note(ReviewEventKind.ASSIGNED, queue, [slot.pk for slot in kept], whose, actors.name_of(to), by=by, at=at)
@@ -143,6 +156,8 @@ def _note(kind: str, queue: ReviewQueue, slots: list[UUID], whose: str, name: st
 def unassign(*, queue_id: UUID, of: str, by: Any, at: datetime, item_ids: Iterable[UUID] | None = None) -> int:
     """Keep reviews for somebody no more, all or those of some items; what they are reviewing stays theirs. How many there were.
 
+    `MOST_AT_ONCE` go at a time.
+
     Args:
         of: the reviewer's id.
 
@@ -152,11 +167,11 @@ def unassign(*, queue_id: UUID, of: str, by: Any, at: datetime, item_ids: Iterab
     """
     permissions.require(by, "ai.change_reviewqueue")
     queue = queues.get(queue_id)
-    rows = ReviewSlot.objects.filter(queue_id=queue_id, assigned_to=of, reviewer__isnull=True)
+    rows = ReviewSlot.objects.begun_by_nobody(of, at=at).filter(queue_id=queue_id)
     if item_ids is not None:
         rows = rows.filter(item_id__in=_known(queue_id, item_ids))
-    keys = list(rows.order_by("position", "number").values_list("pk", flat=True))
-    freed = [key for key in keys if ReviewSlot.objects.unassign(key, of, at=at)]
+    keys = list(rows.order_by("position", "number").values_list("pk", flat=True)[:MOST_AT_ONCE])
+    freed = ReviewSlot.objects.unassign(keys, of, at=at)
     if not freed:
         raise Conflict(f"Nothing is kept for {history.name_of(of)} that they have not begun.")
     _note(ReviewEventKind.UNASSIGNED, queue, freed, of, history.name_of(of), by=by, at=at)
@@ -172,7 +187,7 @@ def undo_assigned(*, event: ReviewEvent, by: Any, at: datetime) -> str:
     """
     permissions.require(by, "ai.change_reviewqueue")
     keys, whose = [UUID(key) for key in event.after["slots"]], event.after["to"]
-    freed = [key for key in keys if ReviewSlot.objects.unassign(key, whose, at=at)]
+    freed = ReviewSlot.objects.unassign(keys, whose, at=at)
     if not freed:
         raise Conflict(f"The assignment cannot be taken back any more. {_why(event, keys)}")
     _note(ReviewEventKind.UNASSIGNED, queues.get(event.queue_id), freed, whose, event.after["name"], by=by, at=at)
@@ -184,11 +199,13 @@ def undo_unassigned(*, event: ReviewEvent, by: Any, at: datetime) -> str:
 
     Raises:
         Forbidden.
-        Conflict: all of it was taken or assigned since; by whom, and when.
+        InvalidInput: the reviewer may not review any more.
+        Conflict: all of it was taken or assigned since (by whom, and when), or its reviewer has answered or skipped it.
     """
     permissions.require(by, "ai.change_reviewqueue")
     keys, whose = [UUID(key) for key in event.after["slots"]], event.after["to"]
-    kept = [key for key in keys if ReviewSlot.objects.keep_for(key, whose, at=at)]
+    _check_account(whose, tenant_id=event.tenant_id)
+    kept = [slot.pk for slot in ReviewSlot.objects.assign(event.queue_id, whose, at=at, slots=keys)]
     if not kept:
         raise Conflict(f"The assignment cannot be restored any more. {_why(event, keys)}")
     _note(ReviewEventKind.ASSIGNED, queues.get(event.queue_id), kept, whose, event.after["name"], by=by, at=at)

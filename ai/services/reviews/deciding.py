@@ -20,6 +20,7 @@ UNDECIDED = {
     ItemState.OPEN: "Reviews of this item are missing; it is decided when all are there.",
     ItemState.AGREED: "The reviewers agree on this item: there is nothing to decide.",
     ItemState.DECIDED: "This item has been decided already; reload and look again.",
+    ItemState.GONE: "What this item is about has been deleted: there is nothing to decide.",
 }
 
 
@@ -97,13 +98,14 @@ def restore(*, event: ReviewEvent, by: Any, at: datetime) -> ReviewVerdict:
 
     Raises:
         Forbidden, NotFound.
-        Conflict: the item is not disputed any more; who changed it, and when.
+        Conflict: the item is not disputed any more, or not for the same answers; who changed it, and when.
     """
     permissions.require(by, "ai.adjudicate_reviewqueue")
     if event.item_id is None:
         raise NotFound
     item = _locked(event.item_id)
-    if item.state != ItemState.DISPUTED:
+    # Whoever decided knew the answers of that time, and nobody had decided otherwise.
+    if item.state != ItemState.DISPUTED or ReviewEvent.objects.since(event):
         raise Conflict(f"The decision cannot be restored any more. {history.since(event)}")
     verdict = ReviewVerdict.objects.give(
         ReviewVerdict(tenant_id=item.tenant_id, item_id=item.pk, queue_id=item.queue_id, **event.before)

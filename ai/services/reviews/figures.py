@@ -157,8 +157,20 @@ class Finding:
     rate: Rate
 
 
+def is_of_all(queue: ReviewQueue) -> bool:
+    """Whether the rates say something of all that the items were chosen from, so that they have an interval.
+
+    Where a share of each group was chosen, or what is in dispute, they are of the chosen items alone.
+    """
+    source = queue.source or {}
+    return not (source.get("how") or source.get("before"))
+
+
 def findings(*, queue_id: UUID) -> list[Finding]:
-    """The rates of the answers that count, each with its 95 % interval; of a sample, for all it was taken from."""
+    """The rates of the answers that count, each with its 95 % interval; of a sample, for all it was taken from.
+
+    The interval means nothing where they are of the chosen items alone (`is_of_all`).
+    """
     queue = queues.get(queue_id)
     questions = ReviewRubric.objects.current(queue_id).rubric.questions
     verdicts = ReviewVerdict.objects.filter(queue_id=queue_id).values_list("answers", flat=True)

@@ -2,6 +2,9 @@
 
 A judge never counts as a person. Its rates stand apart from people's, are of items that nobody has reviewed, and are given only
 for questions on which it agrees with people well enough. Nobody sees its answer to an item that they may still review.
+
+Nor can they work it out from how figures change with an answer of their own: what somebody answered and may still take back is
+in none of the figures that they see, and there are none of fewer than ten items.
 """
 
 from __future__ import annotations
@@ -9,21 +12,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from ai.exceptions import NotFound
 from ai.models import ReviewItem, ReviewJudge, ReviewJudgement, ReviewRubric, ReviewSlot, ReviewVerdict
 from ai.models.review_items import ItemState
+from ai.models.reviews import AGREEMENT
 from ai.services import actors
-from ai.services.reviews import queues
+from ai.services.reviews import history, queues
 from ai.services.reviews.figures import CHUNK, Finding, plain, possible, rates
 from ai.stores import agreement
 from ai.stores.rubrics import CHOICES, TEXTS, Question, QuestionType
 
 #: With more different answers than this, a table of who said what is no help.
 MOST_LABELS = 12
-#: Rates of fewer items would tell what the judge said of each.
+#: Figures of fewer items would tell what the judge said of each.
 LEAST_TOLD = 10
 
 Pair = tuple[Any, Any]
@@ -39,7 +44,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Compared:
-    """The judge against people, on one question; None where a figure is undefined."""
+    """The judge against people, on one question; None where a figure is undefined, or would be of fewer than ten items."""
 
     question: Question
     items: int
@@ -75,6 +80,8 @@ class Trust:
     answered: int
     failed: int
     compared: list[Compared]
+    own: int = 0
+    """Items that whoever asks has answered and may answer anew: they are left out of what they are shown."""
 
     @property
     def trusted(self) -> list[Compared]:
@@ -93,7 +100,8 @@ class Trust:
             return f"trusted on {len(self.trusted)} of {len(self.compared)} questions"
         known = [each.kappa for each in self.compared if each.kappa is not None]
         said = f"{min(known):.2f}" if known else "unknown,"
-        few = f"; at least {self.judge.least_items:,} are needed" if self._items < self.judge.least_items else ""
+        least = max((each.least_items for each in self.compared), default=0)
+        few = f"; at least {least:,} are needed" if self._items < least else ""
         return f"not yet trusted: \u03ba {said} of {self.judge.threshold:.2f} on {self._items:,} items{few}"
 
     @property
@@ -101,10 +109,10 @@ class Trust:
         return min((each.items for each in self.compared), default=0)
 
 
-def trust(*, queue_id: UUID) -> Trust | None:
-    """How far the queue's judge agrees with people, by its newest version; None where there is no judge.
+def trust(*, queue_id: UUID, by: Any, at: datetime) -> Trust | None:
+    """How far the queue's judge agrees with people, by its newest version, as `by` may know it; None where there is no judge.
 
-    It is compared with the verdict of an item, or with each review where reviewers differ and nobody has decided. Items whose
+    It is compared with what all reviewers of an item said, or with each review where they differ, decided or not. Items whose
     reviews are not all there say nothing, so that nothing is told of answers that others may still give. A fixed number of
     queries.
 
@@ -118,13 +126,23 @@ def trust(*, queue_id: UUID) -> Trust | None:
     rubric = ReviewRubric.objects.filter(queue_id=queue_id)
     asked = rubric.get(version=judge.rubric_version) if judge.rubric_version else rubric.latest("version")
     questions = [question for question in asked.rubric.questions if question.type not in TEXTS]
-    answered, failed, pairs, items = _paired(judge, questions)
+    own = _own(queue_id, by, at)
+    answered, failed, pairs, items = _paired(judge, questions, own)
     compared = [_compared(judge, question, pairs[question.id], len(items[question.id])) for question in questions]
-    return Trust(judge, answered, failed, compared)
+    return Trust(judge, answered, failed, compared, len(own))
+
+
+def _own(queue_id: UUID, by: Any, at: datetime) -> set[UUID]:
+    """The items on which people agree, and that `by` could answer anew after seeing what changed with their answer."""
+    if not by.has_perm("ai.review_reviewqueue"):
+        return set()
+    agreed = ReviewItem.objects.filter(queue_id=queue_id, state=ItemState.AGREED).values("pk")
+    mine = ReviewSlot.objects.filter(queue_id=queue_id, reviewer=actors.id_of(by), submitted_at__gte=at - history.UNDO)
+    return set(mine.filter(item_id__in=agreed).values_list("item_id", flat=True))
 
 
 def _paired(
-    judge: ReviewJudge, questions: Sequence[Question]
+    judge: ReviewJudge, questions: Sequence[Question], left_out: set[UUID]
 ) -> tuple[int, int, dict[str, list[Pair]], dict[str, set[UUID]]]:
     """How many answers and failures there are; of each question what people and the judge said, and of which items."""
     rows = ReviewJudgement.objects.filter(queue_id=judge.queue_id, judge_version=judge.version)
@@ -132,7 +150,7 @@ def _paired(
     pairs: dict[str, list[Pair]] = defaultdict(list)
     items: dict[str, set[UUID]] = defaultdict(set)
     for item_id, answers in _of_people(judge) if judge.rubric_version else ():
-        judged: dict[str, Any] = said.get(item_id) or {}
+        judged: dict[str, Any] = {} if item_id in left_out else said.get(item_id) or {}
         for question in questions:
             if question.id in answers and question.id in judged:
                 pairs[question.id].append((plain(answers[question.id]), plain(judged[question.id])))
@@ -144,25 +162,27 @@ def _paired(
 def _of_people(judge: ReviewJudge) -> Iterator[tuple[UUID, dict[str, Any]]]:
     """What people said of each item that they are done with, by the version of the rubric that the judge answers."""
     same: dict[str, Any] = {"queue_id": judge.queue_id, "rubric_version": judge.rubric_version}
-    verdicts = ReviewVerdict.objects.filter(**same).values_list("item_id", "answers")
-    yield from ((item_id, answers or {}) for item_id, answers in verdicts.iterator(CHUNK))
-    disputed = ReviewItem.objects.filter(queue_id=judge.queue_id, state=ItemState.DISPUTED).values("pk")
-    slots = ReviewSlot.objects.filter(**same, submitted_at__isnull=False, item_id__in=disputed)
+    agreed = ReviewVerdict.objects.filter(**same, decided_by=AGREEMENT).values_list("item_id", "answers")
+    yield from ((item_id, answers or {}) for item_id, answers in agreed.iterator(CHUNK))
+    # Whoever decides sees what the judge said: such a decision says nothing of how far people agree with it.
+    differ = ReviewItem.objects.filter(queue_id=judge.queue_id, state__in=[ItemState.DISPUTED, ItemState.DECIDED])
+    slots = ReviewSlot.objects.filter(**same, submitted_at__isnull=False, item_id__in=differ.values("pk"))
     for item_id, answers in slots.values_list("item_id", "answers").iterator(CHUNK):
         yield item_id, answers or {}
 
 
 def _compared(judge: ReviewJudge, question: Question, pairs: list[Pair], items: int) -> Compared:
     same = sum(person == judged for person, judged in pairs)
+    is_told = items >= LEAST_TOLD
     return Compared(
         question=question,
         items=items,
         pairs=len(pairs),
-        percent=same / len(pairs) if pairs else None,
-        kappa=agreement.cohen_kappa(pairs),
-        matrix=_matrix(question, pairs),
+        percent=same / len(pairs) if is_told else None,
+        kappa=agreement.cohen_kappa(pairs) if is_told else None,
+        matrix=_matrix(question, pairs) if is_told else None,
         threshold=judge.threshold,
-        least_items=judge.least_items,
+        least_items=max(judge.least_items, LEAST_TOLD),
     )
 
 
@@ -186,14 +206,14 @@ def _label(value: Any) -> str:
     return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
-def findings(*, queue_id: UUID, known: Trust | None = None) -> list[Finding]:
+def findings(found: Trust) -> list[Finding]:
     """The judge's own rates, of the items that no person has reviewed; only for questions on which it is trusted.
 
     None of it is among people's findings (`figures.findings`), and there is none of fewer than ten items.
     """
-    found = known or trust(queue_id=queue_id)
-    if found is None or not found.trusted:
+    if not found.trusted:
         return []
+    queue_id = found.judge.queue_id
     reviewed = ReviewSlot.objects.filter(queue_id=queue_id, submitted_at__isnull=False).values("item_id")
     open_ = ReviewItem.objects.filter(queue_id=queue_id, state=ItemState.OPEN).exclude(pk__in=reviewed)
     rows = ReviewJudgement.objects.given(queue_id, found.judge.version).filter(item_id__in=open_.values("pk"))

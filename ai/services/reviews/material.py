@@ -22,6 +22,7 @@ Json = dict[str, Any]
 CHARACTERS = 24_000
 MESSAGE_CHARACTERS = 6_000
 CALL_CHARACTERS = 1_000
+MOST_CALLS = 20
 #: Messages from the beginning and before what is judged; what lies between is left out.
 FIRST, LAST = 40, 160
 
@@ -80,11 +81,29 @@ def _said(row: Message) -> Json:
     return _piece(role_of(message), text_of(message), calls)
 
 
-def _piece(speaker: str, text: str, calls: Iterable[str] = ()) -> Json:
-    words = plain(text[: MESSAGE_CHARACTERS * 2])
-    short = words if len(words) <= MESSAGE_CHARACTERS else words[:MESSAGE_CHARACTERS] + " […]"
-    called = [plain(call) for call in calls]
-    return {"speaker": speaker, "text": short, **({"tool_calls": called[:20]} if called else {})}
+def _piece(speaker: str, text: str, calls: Iterable[str] = (), *, budget: int = MESSAGE_CHARACTERS) -> Json:
+    called = _calls([plain(call) for call in calls], budget)
+    return {
+        "speaker": speaker,
+        "text": _text(plain(text[: budget * 2]), budget),
+        **({"tool_calls": called} if called else {}),
+    }
+
+
+def _text(words: str, budget: int) -> str:
+    return words if len(words) <= budget else words[:budget] + " […]"
+
+
+def _calls(calls: Sequence[str], budget: int) -> list[str]:
+    """The first calls, twenty at most and as many as fit; where some are left out, that is said."""
+    kept: list[str] = []
+    for call in calls[:MOST_CALLS]:
+        if budget <= 0:
+            break
+        kept.append(_text(call, budget))
+        budget -= len(call)
+    left_out = len(calls) - len(kept)
+    return [*kept, f"[… {left_out} more calls]"] if left_out else kept
 
 
 def _size(pieces: Sequence[Json]) -> int:
@@ -96,18 +115,20 @@ def _cut(pieces: list[Json], budget: int) -> list[Json]:
     if _size(pieces) <= budget:
         return pieces
     head = _fitting(pieces, budget // 3)
-    tail = _fitting(pieces[head:][::-1], budget - budget // 3)
-    left_out = len(pieces) - head - tail
-    kept = pieces[len(pieces) - tail :] if tail else []
-    return [*pieces[:head], *([{"left_out": f"{left_out} messages"}] if left_out else []), *kept] or _shortest(
-        pieces, budget
-    )
+    rest = budget - _size(pieces[:head])
+    tail = _fitting(pieces[head:][::-1], rest)
+    kept = pieces[len(pieces) - tail :] if tail else [_shortest(pieces[-1], rest)]
+    left_out = len(pieces) - head - len(kept)
+    return [*pieces[:head], *([{"left_out": f"{left_out} messages"}] if left_out else []), *kept]
 
 
-def _shortest(pieces: list[Json], budget: int) -> list[Json]:
-    """The last piece alone, cut off: even that is more than the budget."""
-    last = pieces[-1]
-    return [{**last, "text": str(last.get("text") or "")[:budget] + " […]", "tool_calls": []}]
+def _shortest(piece: Json, budget: int) -> Json:
+    """A piece that is more than the budget, cut off: its words, and with what they leave its calls, half of it at least."""
+    words = str(piece.get("text") or "")
+    called = piece.get("tool_calls") or []
+    text = _text(words, max(budget // 2, budget - sum(map(len, called))) if called else budget)
+    calls = _calls(called, budget - len(text))
+    return {**piece, "text": text, **({"tool_calls": calls} if calls else {})}
 
 
 def _fitting(pieces: Sequence[Json], budget: int) -> int:
@@ -126,7 +147,7 @@ def _replay(item: ReviewItem, budget: int) -> Json:
         raise NotFound("The replay is gone.")
     share = budget // 3
     return {
-        "conversation": [_piece("user", found.question[:share])],
+        "conversation": [_piece("user", found.question, budget=min(share, MESSAGE_CHARACTERS))],
         "original": _answer(found.original, share),
         "judged": _answer(replay, share),
     }
@@ -138,4 +159,4 @@ def _answer(answer: comparisons.Answer, budget: int) -> list[Json]:
         for step in answer.steps
         if step["kind"] == "tool_call"
     ]
-    return [_piece("assistant", answer.text[:budget], calls)]
+    return [_piece("assistant", answer.text, calls, budget=min(budget // 2, MESSAGE_CHARACTERS))]

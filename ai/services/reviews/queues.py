@@ -133,13 +133,27 @@ def fill(
         raise InvalidInput(f"There are no such {noun} in the queue's tenant.")
     if len(keys) > MOST_ITEMS:
         raise InvalidInput(f"These are more than {MOST_ITEMS:,} {noun}; review a sample of them.")
+    was_filled = ReviewItem.objects.filter(queue_id=queue.pk).exists()
     added = _add(queue, keys)
-    if sample is not None or how:
-        source = {"selection": selection.describe(), "sample": sample, "seed": seed, **taken.source}
-        ReviewQueue.objects.filter(pk=queue.pk).update(source=source, population=taken.population, modified=at)
+    if added or not was_filled:
+        how_taken = {"selection": selection.describe(), "sample": sample, "seed": seed, **taken.source}
+        source = how_taken if sample is not None or how else {}
+        _told(queue, source | _before(queue), None if was_filled else taken.population, at=at)
     told: dict[str, Any] = {"items": added, "selection": selection.describe(), **({"how": how} if how else {})}
     audit.record("review_queue.filled", target=queue, by=by, at=at, **told)
     return added
+
+
+def _told(queue: ReviewQueue, source: dict[str, Any], population: int | None, *, at: datetime) -> None:
+    """Keep where the items come from. With what a queue had before they are no sample of what they were taken from."""
+    ReviewQueue.objects.filter(pk=queue.pk).update(source=source, population=population, modified=at)
+
+
+def _before(queue: ReviewQueue) -> dict[str, Any]:
+    """How items were chosen that the queue had before, where that was not by lot."""
+    source = queue.source or {}
+    how = source.get("how") or source.get("before")
+    return {"before": how} if how else {}
 
 
 def _add(queue: ReviewQueue, keys: Sequence[UUID]) -> int:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 
 from ai.exceptions import Conflict, NotFound
 from ai.models import ReviewEvent, ReviewItem, ReviewPass, ReviewRubric, ReviewSlot
 from ai.models.review_events import ReviewEventKind
+from ai.models.review_items import ItemState
 from ai.models.reviews import QueueState
 from ai.services import actors, audit, permissions
 from ai.services.reviews import history, queues, reviewing
@@ -21,7 +24,8 @@ def answer_again(*, event: ReviewEvent, by: Any, at: datetime) -> ReviewItem:
 
     Raises:
         Forbidden, NotFound.
-        Conflict: somebody has taken the review since, or it is answered anew; who, and when.
+        Conflict: somebody has taken the review since, it is kept for them, or it is answered anew (who, and when); or what it
+            is about is gone.
     """
     permissions.require(by, "ai.review_reviewqueue")
     slot, before = _slot_of(event), event.before
@@ -30,6 +34,8 @@ def answer_again(*, event: ReviewEvent, by: Any, at: datetime) -> ReviewItem:
     if not ReviewSlot.objects.restore(slot.pk, actors.id_of(by), **kept, at=at):
         raise Conflict(f"Your answer cannot count again. {_since(slot, event)}")
     item = ReviewItem.objects.locked(slot.item_id)
+    if item.state == ItemState.GONE or not queues.is_there(item, queues.get(item.queue_id).unit):
+        raise Conflict(reviewing.GONE)
     asked = ReviewRubric.objects.get(queue_id=slot.queue_id, version=before["version"])
     reviewing.settle(item, asked.rubric, at=at)
     audit.record("review.submitted", target=item, by=by, at=at, version=before["version"])
@@ -48,7 +54,10 @@ def offer_again(*, event: ReviewEvent, by: Any, at: datetime) -> ReviewSlot | No
     permissions.require(by, "ai.review_reviewqueue")
     slot, me = _slot_of(event), actors.id_of(by)
     ReviewPass.objects.forget(slot.item_id, me)
-    free = ReviewSlot.objects.free_for(slot.queue_id, me, at=at).filter(item_id=slot.item_id).first()
+    if kept := event.before.get("kept"):
+        ReviewSlot.objects.assign(slot.queue_id, me, at=at, slots=[UUID(kept)])
+    free = ReviewSlot.objects.free_for(slot.queue_id, me, at=at).filter(item_id=slot.item_id)
+    free = free.order_by(F("assigned_to").asc(nulls_last=True), "number").first()
     if free is None:
         raise Conflict(f"No review of this item is left. {_since(slot, event)}")
     audit.record("review.offered_again", target=ReviewItem.objects.get(pk=slot.item_id), by=by, at=at)
@@ -99,4 +108,6 @@ def _since(slot: ReviewSlot, event: ReviewEvent) -> str:
     slot.refresh_from_db()
     if slot.reviewer and slot.reviewer != event.by and slot.submitted_at is None:
         return f"{history.name_of(slot.reviewer)} took it at {history.at_words(slot.modified)}."
+    if slot.assigned_to and slot.assigned_to != event.by:
+        return f"It is kept for {history.name_of(slot.assigned_to)} since."
     return history.since(event)

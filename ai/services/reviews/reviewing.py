@@ -27,6 +27,14 @@ LOST = (
 )
 
 
+#: What no answer changes any more.
+SETTLED = (ItemState.DECIDED, ItemState.GONE)
+#: Who knows that others disagree, and answers anew, no longer answers alone.
+DISPUTED = "All reviews of this item are there, and they differ: whoever decides such items decides it."
+DECIDE_IT = "You can see how others answered this item: decide it instead of answering it anew."
+GONE = "What this item is about has been deleted since; answers stay as they are."
+
+
 @dataclass(frozen=True)
 class Task:
     """A reserved review: what it is about, what is asked, and what was drafted."""
@@ -126,7 +134,7 @@ def submit(*, slot_id: UUID, answers: Mapping[str, Any], by: Any, at: datetime) 
 def settle(item: ReviewItem, rubric: Rubric, *, at: datetime) -> None:
     """Say where a locked item stands after an answer was given."""
     answered = list(ReviewSlot.objects.answered(item.pk))
-    if item.state == ItemState.DECIDED or ReviewSlot.objects.filter(item_id=item.pk).count() > len(answered):
+    if item.state in SETTLED or ReviewSlot.objects.filter(item_id=item.pk).count() > len(answered):
         return
     if agree(rubric, answered):
         ReviewVerdict.objects.give(
@@ -175,6 +183,8 @@ def _released(slot_id: UUID, by: Any, at: datetime) -> ReviewSlot:
 def pass_over(*, slot_id: UUID, by: Any, at: datetime, reason: str = "") -> None:
     """Give a reserved review back and never be offered its item again; with a reason, leads see why.
 
+    What is kept of it for `by` is free for others.
+
     Raises:
         Forbidden, NotFound, Conflict.
     """
@@ -187,18 +197,21 @@ def pass_over(*, slot_id: UUID, by: Any, at: datetime, reason: str = "") -> None
         reason=reason[:2000],
     )
     ReviewPass.objects.note(row)
+    kept = ReviewSlot.objects.forgo(slot.item_id, actors.id_of(by), at=at)
     audit.record("review.passed", target=ReviewItem.objects.get(pk=slot.item_id), by=by, at=at)
-    history.note(Kind.PASSED, queue=slot, by=by, at=at, before={"draft": slot.draft})
+    before = {"draft": slot.draft, **({"kept": str(kept)} if kept else {})}
+    history.note(Kind.PASSED, queue=slot, by=by, at=at, before=before)
 
 
 @transaction.atomic
 def take_back(*, slot_id: UUID, by: Any, at: datetime) -> Task:
-    """Take an answer back into a draft, as long as nobody has decided the item since.
+    """Take an answer back into a draft, as long as nobody has decided the item, or is to decide it, since.
 
     Raises:
         Forbidden, NotFound.
         InvalidInput: there is no answer, or it is older than 30 days.
-        Conflict: somebody has decided the item (who, and when), or the answer was changed meanwhile.
+        Conflict: somebody has decided the item (who, and when), reviewers disagree about it, what it is about is gone, or the
+            answer was changed meanwhile.
     """
     slot = _mine(slot_id, by)
     if slot.submitted_at is None or at - slot.submitted_at > history.UNDO:
@@ -208,8 +221,10 @@ def take_back(*, slot_id: UUID, by: Any, at: datetime) -> Task:
     if item.state == ItemState.DECIDED:
         who = history.latest_of_item(item.pk, Kind.DECIDED) or "Somebody has decided this item since."
         raise Conflict(f"{who} Ask them to withdraw that first.")
-    if item.state == ItemState.DISPUTED and by.has_perm("ai.adjudicate_reviewqueue"):
-        raise Conflict("You can see how others answered this item: decide it instead of answering it anew.")
+    if item.state == ItemState.DISPUTED:
+        raise Conflict(DECIDE_IT if by.has_perm("ai.adjudicate_reviewqueue") else DISPUTED)
+    if item.state == ItemState.GONE or not queues.is_there(item, queue.unit):
+        raise Conflict(GONE)
     before = {"answers": slot.answers, "version": slot.rubric_version, "submitted_at": slot.submitted_at.isoformat()}
     until = at + timedelta(minutes=queue.reservation_minutes)
     if not ReviewSlot.objects.reopen(slot, actors.id_of(by), submitted_at=slot.submitted_at, until=until, at=at):

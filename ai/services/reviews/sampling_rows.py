@@ -134,7 +134,8 @@ def _of_groups(rows: Any, unit: ReviewUnit, name: str, *, size: int | None, seed
     _, read = GROUPS[unit][name]
     keys, shares, total = sampling.of_groups(lambda: read(rows), size=size, seed=seed)
     kept = dict(sorted(shares.items(), key=lambda share: (-share[1], share[0]))[:MOST_GROUPS])
-    return Taken(keys, total, {"how": f"by:{name}", "groups": kept})
+    # Small groups have more than their share, so that rates of the sample are none of all rows.
+    return Taken(keys, None, {"how": f"by:{name}", "groups": kept, "rows": total})
 
 
 def _disputed(rows: Any, queue: ReviewQueue) -> Iterator[UUID]:
@@ -163,7 +164,8 @@ def _otherwise(replays: Any) -> Iterator[Run]:
     while chunk := list(islice(found, COMPARED)):
         answered = [run for run in chunk if run.output]
         said = _originals(answered)
-        yield from (run for run in answered if _words(run.output) != _words(said[run.pk]))
+        # Where the original answer was deleted, there is nothing to differ from.
+        yield from (run for run in answered if said[run.pk] and _words(run.output) != _words(said[run.pk]))
 
 
 def _originals(replays: list[Run]) -> dict[UUID, list[dict[str, Any]]]:

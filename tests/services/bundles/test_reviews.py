@@ -10,12 +10,12 @@ import pytest
 from django.utils import timezone
 
 from ai import tenancy
-from ai.models import ReviewItem, ReviewJudgement, ReviewQueue, ReviewSlot, Tenant
+from ai.models import ReviewItem, ReviewJudgement, ReviewPass, ReviewQueue, ReviewSlot, Tenant
 from ai.services import actors
 from ai.services import jobs as every_job
 from ai.services.bundles import jobs
 from ai.services.exports import jobs as exports
-from ai.services.reviews import reviewing
+from ai.services.reviews import assigning, reviewing
 from tests.services.bundles import consoles
 from tests.services.reviews import making
 
@@ -88,6 +88,44 @@ class TestReviews:
             for _ in range(2):
                 item = making.review(queue, making.reviewer(answered), making.YES)
             assert item.state == "agreed"
+
+    @pytest.mark.parametrize("sees_all", [True, False])
+    def test_about_which_people_differ_are_told_only_to_those_who_see_all(
+        self, answered: Tenant, sees_all: bool
+    ) -> None:
+        with tenancy.scope(answered.pk):
+            queue = ReviewQueue.objects.get(name="Helpful?")
+            item = making.review(queue, making.reviewer(answered), {**making.NO, "why": "otherwise"})
+            assert item.state == "disputed"
+
+        def scope() -> Any:
+            return tenancy.everything(reason="a test") if sees_all else tenancy.scope(answered.pk)
+
+        told, items = slots(answered, scope=scope()), written(answered, "reviewitem.jsonl", scope=scope())
+
+        assert (b"unmistakable" in told, b"otherwise" in told) == (sees_all, sees_all)
+        assert (b"disputed" in items) is sees_all
+
+    def test_are_of_nobody_who_has_the_same_number_in_the_console_that_reads_them(self, answered: Tenant) -> None:
+        out = io.BytesIO()
+        with tenancy.scope(answered.pk):
+            boss, ana = making.lead(answered), making.reviewer(answered)
+            queue = making.queue(answered, items=2, name="Kept")
+            assigning.assign_next(queue_id=queue.pk, to=ana, count=1, by=boss, at=making.NOW)
+            task = reviewing.next_task(queue_id=queue.pk, by=boss, at=making.NOW)
+            assert task is not None
+            reviewing.pass_over(slot_id=task.slot.pk, by=boss, at=making.NOW)
+            jobs.write(tenant_id=answered.pk, out=out, by=actors.SYSTEM, at=timezone.now())
+        consoles.empty()
+
+        with tenancy.everything(reason="a test"):
+            jobs.read(file=out, by=actors.SYSTEM, at=timezone.now())
+
+            given = ReviewSlot.objects.filter(reviewer__isnull=False).values_list("reviewer", flat=True)
+            passed = ReviewPass.objects.values_list("reviewer", flat=True)
+            assert not ReviewSlot.objects.filter(assigned_to__isnull=False).exists()
+        assert given
+        assert all("of another console" in name for name in (*given, *passed))
 
     @pytest.mark.parametrize("sees_all", [True, False])
     def test_tell_what_a_judge_said_of_open_items_only_to_those_who_see_all(

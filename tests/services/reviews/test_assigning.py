@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -111,6 +112,42 @@ class TestAssign:
 
         assert not ReviewSlot.objects.filter(assigned_to__isnull=False).exists()
 
+    def test_keeps_nothing_that_they_have_skipped(self, tenant: Tenant) -> None:
+        made, ana = queue(tenant, items=1), reviewer(tenant)
+        task = reviewing.next_task(queue_id=made.pk, by=ana, at=NOW)
+        assert task is not None
+        reviewing.pass_over(slot_id=task.slot.pk, by=ana, at=NOW)
+
+        with pytest.raises(Conflict, match="No review of these is free"):
+            queues.assign(item_id=task.item.pk, to=ana, by=lead(tenant), at=NOW)
+
+        assert not ReviewSlot.objects.filter(assigned_to__isnull=False).exists()
+
+    def test_takes_what_somebody_let_run_out(self, tenant: Tenant) -> None:
+        made, ana, ben = queue(tenant, items=1, reservation_minutes=30), reviewer(tenant), reviewer(tenant)
+        task = reviewing.next_task(queue_id=made.pk, by=ana, at=NOW)
+        assert task is not None
+        values: dict[str, Any] = {"item_id": task.item.pk, "to": ben, "by": lead(tenant)}
+
+        with pytest.raises(Conflict, match="No review of these is free"):
+            queues.assign(**values, at=NOW + timedelta(minutes=29))
+        queues.assign(**values, at=NOW + timedelta(minutes=31))
+
+        slot = ReviewSlot.objects.get()
+        assert (slot.assigned_to, slot.reviewer, slot.reserved_until) == (str(ben.pk), None, None)
+
+    def test_asks_as_much_of_the_database_for_many_items_as_for_one(
+        self, tenant: Tenant, django_assert_max_num_queries: Any
+    ) -> None:
+        made, ana, by = queue(tenant, items=40, reviews_per_item=2), reviewer(tenant), lead(tenant)
+
+        with django_assert_max_num_queries(30):
+            assert assigning.assign_next(queue_id=made.pk, to=ana, count=40, by=by, at=NOW) == 40
+        with django_assert_max_num_queries(20):
+            assert assigning.unassign(queue_id=made.pk, of=str(ana.pk), by=by, at=NOW) == 40
+
+        assert not ReviewSlot.objects.filter(assigned_to__isnull=False).exists()
+
     @pytest.mark.parametrize("count", [0, 501])
     def test_takes_a_sensible_number(self, tenant: Tenant, count: int) -> None:
         with pytest.raises(InvalidInput) as refused:
@@ -128,6 +165,16 @@ class TestAssign:
 
 
 class TestUnassign:
+    def test_frees_what_they_let_run_out(self, tenant: Tenant) -> None:
+        made, ana, by = queue(tenant, items=1), reviewer(tenant), lead(tenant)
+        assigning.assign_next(queue_id=made.pk, to=ana, count=1, by=by, at=NOW)
+        reviewing.next_task(queue_id=made.pk, by=ana, at=NOW)
+
+        assert assigning.unassign(queue_id=made.pk, of=str(ana.pk), by=by, at=NOW + timedelta(hours=1)) == 1
+
+        slot = ReviewSlot.objects.get()
+        assert (slot.assigned_to, slot.reviewer) == (None, None)
+
     def test_frees_what_is_not_begun(self, tenant: Tenant) -> None:
         made, ana, ben, by = queue(tenant), reviewer(tenant), reviewer(tenant), lead(tenant)
         assigning.assign_next(queue_id=made.pk, to=ana, count=3, by=by, at=NOW)

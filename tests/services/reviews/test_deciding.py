@@ -52,6 +52,12 @@ class TestDecide:
         with pytest.raises(Conflict, match="are missing"):
             deciding.decide(item_id=item.pk, answers=YES, by=lead(tenant), at=NOW)
 
+    def test_says_when_there_is_nothing_left_to_decide(self, tenant: Tenant, disputed: ReviewItem) -> None:
+        ReviewItem.objects.drop(disputed.pk, at=NOW)
+
+        with pytest.raises(Conflict, match="has been deleted: there is nothing to decide"):
+            deciding.decide(item_id=disputed.pk, answers=YES, by=lead(tenant), at=NOW)
+
     def test_is_not_for_every_reviewer(self, tenant: Tenant, disputed: ReviewItem) -> None:
         with pytest.raises(Forbidden):
             deciding.decide(item_id=disputed.pk, answers=YES, by=reviewer(tenant), at=NOW)

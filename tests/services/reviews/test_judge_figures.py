@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from ai.models import (
     ReviewVerdict,
     Tenant,
 )
+from ai.services import actors
 from ai.services.reviews import deciding, figures, judge_figures, queues, reviewing
 from tests import factories
 from tests.services.reviews.judges import judge
@@ -54,57 +56,64 @@ def judged(made: ReviewQueue, said: list[dict[str, Any] | None], **values: Any) 
     return found
 
 
-def trust(made: ReviewQueue) -> judge_figures.Trust:
-    found = judge_figures.trust(queue_id=made.pk)
+def trust(made: ReviewQueue, by: Any = actors.SYSTEM, at: datetime = NOW) -> judge_figures.Trust:
+    found = judge_figures.trust(queue_id=made.pk, by=by, at=at)
     assert found is not None
     return found
 
 
 class TestTrust:
     def test_compares_with_the_verdict(self, tenant: Tenant) -> None:
-        made, ana = queue(tenant, items=4), reviewer(tenant)
-        for answers in (YES, YES, NO, NO):
+        made, ana = queue(tenant, items=12), reviewer(tenant)
+        for answers in (YES, YES, NO, NO) * 3:
             review(made, ana, answers)
-        judged(made, [YES, YES, NO, YES])
+        judged(made, [YES, YES, NO, YES] * 3)
 
         [found] = trust(made).compared
 
-        assert (found.items, found.pairs, found.percent) == (4, 4, 0.75)
+        assert (found.items, found.pairs, found.percent) == (12, 12, 0.75)
         assert found.kappa == pytest.approx(0.5)
         assert found.matrix
-        assert (found.matrix.labels, found.matrix.rows) == (["yes", "no"], [("yes", [2, 0]), ("no", [1, 1])])
+        assert (found.matrix.labels, found.matrix.rows) == (["yes", "no"], [("yes", [6, 0]), ("no", [3, 3])])
 
     @pytest.mark.parametrize("case", REFERENCE["kappa"])
     def test_has_the_kappa_of_scikit_learn(self, tenant: Tenant, case: dict[str, Any]) -> None:
         labels = sorted({str(value) for value in case["first"] + case["second"]} | {"a", "b"})
         asked = [{"id": "label", "type": "choice", "text": "Which?", "options": labels}]
-        made, ana = queue(tenant, items=len(case["first"]), questions=asked), reviewer(tenant)
-        for value in case["first"]:
+        # κ of the same answers again and again is the same; of few items none is told.
+        times = -(-judge_figures.LEAST_TOLD // len(case["first"]))
+        first, second = case["first"] * times, case["second"] * times
+        made, ana = queue(tenant, items=len(first), questions=asked), reviewer(tenant)
+        for value in first:
             review(made, ana, {"label": str(value)})
-        judged(made, [{"label": str(value)} for value in case["second"]])
+        judged(made, [{"label": str(value)} for value in second])
 
         [found] = trust(made).compared
 
         assert found.kappa == (None if case["value"] is None else pytest.approx(case["value"], abs=1e-9))
 
     def test_compares_with_each_reviewer_where_they_differ(self, tenant: Tenant) -> None:
-        made = queue(tenant, items=1, reviews_per_item=2)
-        review(made, reviewer(tenant), YES)
-        review(made, reviewer(tenant), NO)
-        judged(made, [YES])
+        made = queue(tenant, items=10, reviews_per_item=2)
+        ana, ben = reviewer(tenant), reviewer(tenant)
+        for _ in range(10):
+            review(made, ana, YES)
+            review(made, ben, NO)
+        judged(made, [YES] * 10)
 
         [found] = trust(made).compared
 
-        assert (found.items, found.pairs, found.percent) == (1, 2, 0.5)
+        assert (found.items, found.pairs, found.percent) == (10, 20, 0.5)
 
-    def test_compares_with_the_decision_once_there_is_one(self, tenant: Tenant) -> None:
-        made = queue(tenant, items=1, reviews_per_item=2)
-        review(made, reviewer(tenant), YES)
-        item = review(made, reviewer(tenant), NO)
-        judged(made, [YES])
+    def test_does_not_compare_with_a_decision_that_was_made_in_sight_of_its_answer(self, tenant: Tenant) -> None:
+        made = queue(tenant, items=10, reviews_per_item=2)
+        ana, ben = reviewer(tenant), reviewer(tenant)
+        for _ in range(10):
+            review(made, ana, YES)
+            item = review(made, ben, NO)
+        judged(made, [YES] * 10)
         deciding.decide(item_id=item.pk, answers=YES, by=lead(tenant), at=NOW)
 
-        assert [(each.pairs, each.percent) for each in trust(made).compared] == [(1, 1.0)]
+        assert [(each.pairs, each.percent) for each in trust(made).compared] == [(20, 0.5)]
 
     def test_says_nothing_of_items_that_others_may_still_review(self, tenant: Tenant) -> None:
         made = queue(tenant, items=1, reviews_per_item=2)
@@ -133,25 +142,28 @@ class TestTrust:
     @pytest.mark.parametrize(
         ("values", "words"),
         [
-            ({"threshold": 0.6}, "not yet trusted: κ 0.50 of 0.60 on 4 items"),
-            ({"threshold": 0.5}, "trusted: κ 0.50 of 0.50 on 4 items"),
-            ({"threshold": 0.5, "least_items": 5}, "not yet trusted: κ 0.50 of 0.50 on 4 items; at least 5 are needed"),
+            ({"threshold": 0.6}, "not yet trusted: κ 0.50 of 0.60 on 12 items"),
+            ({"threshold": 0.5}, "trusted: κ 0.50 of 0.50 on 12 items"),
+            (
+                {"threshold": 0.5, "least_items": 15},
+                "not yet trusted: κ 0.50 of 0.50 on 12 items; at least 15 are needed",
+            ),
         ],
     )
     def test_says_whether_it_is_enough(self, tenant: Tenant, values: dict[str, Any], words: str) -> None:
-        made, ana = queue(tenant, items=4), reviewer(tenant)
-        for answers in (YES, YES, NO, NO):
+        made, ana = queue(tenant, items=12), reviewer(tenant)
+        for answers in (YES, YES, NO, NO) * 3:
             review(made, ana, answers)
-        judged(made, [YES, YES, NO, YES], **values)
+        judged(made, [YES, YES, NO, YES] * 3, **values)
 
         assert trust(made).words == words
         assert bool(trust(made).trusted) == words.startswith("trusted")
 
     def test_is_not_there_where_kappa_is_undefined(self, tenant: Tenant) -> None:
-        made, ana = queue(tenant, items=3), reviewer(tenant)
-        for _ in range(3):
+        made, ana = queue(tenant, items=10), reviewer(tenant)
+        for _ in range(10):
             review(made, ana, YES)
-        judged(made, [YES] * 3)
+        judged(made, [YES] * 10)
 
         [found] = trust(made).compared
 
@@ -171,10 +183,10 @@ class TestTrust:
         made = queue(tenant, items=300)
         judged(made, [YES] * 300)
 
-        with django_assert_num_queries(6):
+        with django_assert_num_queries(7):
             found = trust(made)
         with django_assert_num_queries(0):
-            judge_figures.findings(queue_id=made.pk, known=found)
+            judge_figures.findings(found)
 
     def test_of_another_tenant_is_not_there(self, tenant: Tenant) -> None:
         made, other = queue(tenant), factories.tenant()
@@ -182,29 +194,29 @@ class TestTrust:
 
         with tenancy.scope(other.pk):
             with pytest.raises(NotFound):
-                judge_figures.trust(queue_id=made.pk)
+                trust(made)
             with pytest.raises(NotFound):
                 judge_figures.answer_for(item_id=ReviewItem._base_manager.all()[0].pk, by=lead(other))
 
 
 class TestFindings:
     def measured(self, tenant: Tenant, *, threshold: float) -> ReviewQueue:
-        """Four items that people and the judge have answered, and twenty that only the judge has."""
-        made, ana = queue(tenant, items=24), reviewer(tenant)
-        for answers in (YES, YES, NO, NO):
+        """Twelve items that people and the judge have answered, and twenty that only the judge has."""
+        made, ana = queue(tenant, items=32), reviewer(tenant)
+        for answers in (YES, YES, NO, NO) * 3:
             review(made, ana, answers)
-        judged(made, [YES, YES, NO, YES, *[YES] * 15, *[NO] * 5], threshold=threshold)
+        judged(made, [*[YES, YES, NO, YES] * 3, *[YES] * 15, *[NO] * 5], threshold=threshold)
         return made
 
     def test_leave_out_a_judge_that_is_not_trusted(self, tenant: Tenant) -> None:
         made = self.measured(tenant, threshold=0.6)
 
-        assert judge_figures.findings(queue_id=made.pk) == []
+        assert judge_figures.findings(trust(made)) == []
 
     def test_of_a_trusted_judge_are_of_items_that_nobody_has_reviewed(self, tenant: Tenant) -> None:
         made = self.measured(tenant, threshold=0.5)
 
-        yes, no = judge_figures.findings(queue_id=made.pk)
+        yes, no = judge_figures.findings(trust(made))
 
         assert (yes.answer, yes.rate.value, yes.rate.total) == ("yes", 0.75, 20)
         assert no.rate.value == 0.25
@@ -215,18 +227,18 @@ class TestFindings:
 
         yes, no = figures.findings(queue_id=made.pk)
 
-        assert (yes.rate.count, yes.rate.total, no.rate.count) == (2, 4, 2)
-        assert ReviewVerdict.objects.filter(queue_id=made.pk).count() == 4
-        assert figures.progress(queue_id=made.pk, at=NOW).answered == 4
+        assert (yes.rate.count, yes.rate.total, no.rate.count) == (6, 12, 6)
+        assert ReviewVerdict.objects.filter(queue_id=made.pk).count() == 12
+        assert figures.progress(queue_id=made.pk, at=NOW).answered == 12
 
     def test_of_few_items_would_tell_what_it_said_of_each(self, tenant: Tenant) -> None:
-        made, ana = queue(tenant, items=2 + judge_figures.LEAST_TOLD - 1), reviewer(tenant)
-        for answers in (YES, NO):
+        made, ana = queue(tenant, items=10 + judge_figures.LEAST_TOLD - 1), reviewer(tenant)
+        for answers in (YES, NO) * 5:
             review(made, ana, answers)
-        judged(made, [YES, NO, *[YES] * 9])
+        judged(made, [*[YES, NO] * 5, *[YES] * 9])
 
         assert trust(made).trusted
-        assert judge_figures.findings(queue_id=made.pk) == []
+        assert judge_figures.findings(trust(made)) == []
 
 
 class TestBlindness:
@@ -265,6 +277,31 @@ class TestBlindness:
         assert found is not None
         assert (found[0].answers, found[0].reason, found[1].version) == (YES, "unmistakable", 1)
         assert not self.seen(item, reviewer(tenant))
+
+    def test_nobody_works_it_out_from_figures_that_change_with_their_own_answer(self, tenant: Tenant) -> None:
+        made, ana, boss = queue(tenant, items=13), reviewer(tenant), lead(tenant)
+        for answers in (YES, NO) * 6:
+            review(made, ana, answers)
+        judged(made, [*[YES, NO] * 6, NO])
+        before = trust(made, by=boss)
+
+        review(made, boss, YES)
+
+        after = trust(made, by=boss)
+        assert (after.compared, after.own) == (before.compared, 1)
+        assert [each.items for each in trust(made, by=lead(tenant)).compared] == [13]
+        assert [each.items for each in trust(made, by=boss, at=NOW + timedelta(days=31)).compared] == [13]
+
+    def test_figures_of_few_items_are_not_told(self, tenant: Tenant) -> None:
+        made, ana = queue(tenant, items=9), reviewer(tenant)
+        for _ in range(9):
+            review(made, ana, YES)
+        judged(made, [*[YES] * 8, NO])
+
+        [found] = trust(made).compared
+
+        assert (found.items, found.percent, found.kappa, found.matrix) == (9, None, None, None)
+        assert (found.is_trusted, found.why_not) == (False, "9 of 10 items")
 
     def test_it_is_none_of_what_reviewers_see(self, tenant: Tenant) -> None:
         made, ana = queue(tenant, items=1), reviewer(tenant)

@@ -66,6 +66,38 @@ class TestMaterial:
             < budget * 1.3 + 200
         )
 
+    def test_of_a_single_message_that_is_too_long_is_as_much_of_it_as_fits(self, tenant: Tenant) -> None:
+        row = factories.thread(tenant, {"role": "user", "content": "the beginning " + "z" * 5_000})
+
+        [piece] = json.loads(material.of(ReviewItem(thread_id=row.pk, object_id=row.pk), "thread", budget=2_000))[
+            "conversation"
+        ]
+
+        assert piece["text"].startswith("the beginning zzz")
+        assert piece["text"].endswith(" […]")
+
+    def test_ends_with_the_last_message_however_long_that_is(self, tenant: Tenant) -> None:
+        short = [{"role": "user", "content": f"turn {n}"} for n in range(3)]
+        row = factories.thread(tenant, *short, {"role": "assistant", "content": "the end " + "z" * 5_000})
+
+        found = json.loads(material.of(ReviewItem(thread_id=row.pk, object_id=row.pk), "thread", budget=2_000))
+
+        assert [piece["text"][:8] for piece in found["conversation"]] == ["turn 0", "turn 1", "turn 2", "the end "]
+
+    def test_says_how_many_tool_calls_do_not_fit(self, tenant: Tenant) -> None:
+        calls = [
+            {"id": f"c{n}", "type": "function", "function": {"name": f"tool{n}", "arguments": "a" * 900}}
+            for n in range(30)
+        ]
+        row = factories.thread(tenant, {"role": "assistant", "content": "looking", "tool_calls": calls})
+
+        text = material.of(ReviewItem(thread_id=row.pk, object_id=row.pk), "thread", budget=2_000)
+
+        [piece] = json.loads(text)["conversation"]
+        assert len(text) < 2_800
+        assert (piece["text"], piece["tool_calls"][0][:6]) == ("looking", "tool0(")
+        assert piece["tool_calls"][-1].endswith("more calls]")
+
     def test_of_a_message_is_what_was_said_before_it_and_the_message(self, tenant: Tenant) -> None:
         row = factories.thread(tenant, *factories.talk(3))
         message = Message.objects.list_thread_messages(row.pk)[3]

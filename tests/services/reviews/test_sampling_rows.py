@@ -11,7 +11,7 @@ import pytest
 from ai.exceptions import InvalidInput
 from ai.models import ChatThread, Message, ReviewItem, ReviewQueue, Run, Tenant
 from ai.services import actors
-from ai.services.reviews import queues, sampling_rows
+from ai.services.reviews import figures, queues, sampling_rows
 from ai.services.selections import Selection
 from tests import factories
 from tests.fakes.vendors import Reply, VendorServer
@@ -47,7 +47,13 @@ class TestGroups:
         rows = ChatThread.objects.filter(pk__in=chosen)
         assert Counter((row.tags or ["none"])[0] for row in rows) == {"billing": 5, "delivery": 2, "none": 1}
         kept = ReviewQueue.objects.get()
-        assert (kept.population, kept.source["how"], kept.source["seed"]) == (40, "by:tag", 3)
+        assert (kept.population, kept.source["rows"], kept.source["how"], kept.source["seed"]) == (
+            None,
+            40,
+            "by:tag",
+            3,
+        )
+        assert not figures.is_of_all(kept)
         assert kept.source["groups"] == {"billing": 5, "delivery": 2, "no tag": 1}
 
     @pytest.mark.parametrize(
@@ -105,6 +111,43 @@ class TestGroups:
             assert any(how.startswith("by:") for how in sampling_rows.offers(unit))
 
 
+class TestSecondFill:
+    @pytest.mark.parametrize("how", ["", "by:model"])
+    def test_by_lot_is_no_sample_of_what_the_first_was_taken_from(self, tenant: Tenant, how: str) -> None:
+        for _ in range(12):
+            factories.thread(tenant)
+        made = queue(tenant, items=0)
+        fill(made, "threads", sample=4, how=how)
+
+        fill(made, "threads", sample=8, seed=2)
+
+        made.refresh_from_db()
+        assert (made.population, made.source["sample"]) == (None, 8)
+        assert figures.is_of_all(made) is not bool(how)
+
+    def test_of_everything_makes_it_no_sample_any_more(self, tenant: Tenant) -> None:
+        for _ in range(6):
+            factories.thread(tenant)
+        made = queue(tenant, items=0)
+        fill(made, "threads", sample=4)
+
+        fill(made, "threads")
+
+        made.refresh_from_db()
+        assert (made.population, made.source) == (None, {})
+
+    def test_that_adds_nothing_leaves_a_sample_as_it_is(self, tenant: Tenant) -> None:
+        rows = [factories.thread(tenant) for _ in range(3)]
+        made = queue(tenant, items=0)
+        fill(made, "threads", sample=3)
+
+        chosen = Selection.of_ids("threads", [rows[0].pk])
+        assert queues.fill(queue_id=made.pk, selection=chosen, by=actors.SYSTEM, at=FAR) == 0
+
+        made.refresh_from_db()
+        assert made.population == 3
+
+
 class TestDisputed:
     def test_takes_what_reviewers_of_another_queue_disagreed_about(self, tenant: Tenant) -> None:
         first = queue(tenant, items=3, reviews_per_item=2)
@@ -139,6 +182,15 @@ class TestDiffering:
         made = queue(tenant, items=0, unit="replay")
 
         assert fill(made, "runs", how="only:differs") == {replays[1].pk}
+
+    @pytest.mark.parametrize("unit", ["replay", "run"])
+    def test_differ_from_nothing_where_the_original_was_deleted(
+        self, tenant: Tenant, replays: tuple[Run, Run], unit: str
+    ) -> None:
+        Message.objects.filter(thread_id=str(replays[0].replay_of_thread)).delete()
+        made = queue(tenant, items=0, unit=unit)
+
+        assert fill(made, "runs", how="only:differs") == {replays[1].pk if unit == "replay" else replays[1].replay_of}
 
     def test_runs_are_answered_otherwise_by_a_replay(self, tenant: Tenant, replays: tuple[Run, Run]) -> None:
         made = queue(tenant, items=0, unit="run")

@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from ai import tenancy
 from ai.exceptions import Conflict, Forbidden, InvalidInput, NotFound
-from ai.models import AuditEntry, ReviewEvent, ReviewItem, ReviewQueue, ReviewSlot, ReviewVerdict, Tenant
-from ai.services.reviews import assigning, deciding, queues, reviewing, undoing
-from ai.services.reviews.reviewing import Task
+from ai.models import AuditEntry, ChatThread, ReviewEvent, ReviewItem, ReviewQueue, ReviewSlot, ReviewVerdict, Tenant
+from ai.models.review_events import ReviewEventKind
+from ai.services.reviews import assigning, deciding, history, queues, reviewing, undoing
 from tests import factories
 from tests.services.reviews.making import NO, NOW, YES, lead, queue, review, reviewer
+from tests.services.reviews.undone import LATER, SOON, event, task, undo
 
 pytestmark = pytest.mark.django_db
-
-SOON = NOW + timedelta(minutes=5)
-LATER = NOW + timedelta(minutes=40)
-
-
-def event(kind: str) -> ReviewEvent:
-    found: ReviewEvent = ReviewEvent.objects.filter(kind=kind).order_by("-at", "-pk")[0]
-    return found
-
-
-def undo(kind: str, by: Any, at: datetime = SOON) -> undoing.Undone:
-    return undoing.undo(event_id=event(kind).pk, by=by, at=at)
-
-
-def task(made: ReviewQueue, by: Any, at: datetime = NOW) -> Task:
-    found = reviewing.next_task(queue_id=made.pk, by=by, at=at)
-    assert found is not None
-    return found
 
 
 @pytest.fixture
@@ -79,6 +62,37 @@ class TestDecision:
 
         with pytest.raises(Conflict, match=f"{other.username} decided it"):
             undo("withdrawn", boss)
+
+    def test_is_not_restored_for_other_answers(self, tenant: Tenant) -> None:
+        made, boss, ana = queue(tenant, items=1, reviews_per_item=2), lead(tenant), reviewer(tenant)
+        item = review(made, reviewer(tenant), NO)
+        slot = task(made, ana).slot
+        reviewing.submit(slot_id=slot.pk, answers=YES, by=ana, at=NOW)
+        deciding.decide(item_id=item.pk, answers=YES, by=boss, at=NOW)
+        deciding.withdraw(item_id=item.pk, by=boss, at=NOW)
+        # An answer that was given anew before disputes could no longer be taken back.
+        ReviewSlot.objects.filter(pk=slot.pk).update(answers={**YES, "why": "Anew"})
+        history.note(ReviewEventKind.SUBMITTED, queue=slot, by=ana, at=SOON)
+
+        with pytest.raises(Conflict, match=f"{ana.username} answered it at 12:05"):
+            undo("withdrawn", boss, at=LATER)
+
+        assert not ReviewVerdict.objects.exists()
+
+    def test_is_not_restored_when_somebody_decided_and_withdrew_in_between(
+        self, tenant: Tenant, disputed: ReviewItem
+    ) -> None:
+        boss, other = lead(tenant), lead(tenant)
+        deciding.decide(item_id=disputed.pk, answers=YES, by=boss, at=NOW)
+        deciding.withdraw(item_id=disputed.pk, by=boss, at=NOW)
+        first = event("withdrawn")
+        deciding.decide(item_id=disputed.pk, answers=NO, by=other, at=SOON)
+        deciding.withdraw(item_id=disputed.pk, by=other, at=SOON)
+
+        with pytest.raises(Conflict, match=f"{other.username} withdrew the decision"):
+            undoing.undo(event_id=first.pk, by=boss, at=LATER)
+
+        assert not ReviewVerdict.objects.exists()
 
     @pytest.mark.parametrize("way", ["undo", "withdraw"])
     def test_of_more_than_thirty_days_ago_stays(self, tenant: Tenant, disputed: ReviewItem, way: str) -> None:
@@ -146,111 +160,59 @@ class TestAnswer:
         with pytest.raises(Conflict, match=f"{ben.username} took it at 12:40 UTC"):
             undo("taken_back", ana, at=LATER)
 
+    def test_cannot_count_again_when_the_review_is_kept_for_somebody_since(self, tenant: Tenant) -> None:
+        made, ana, ben, boss = queue(tenant, items=1), reviewer(tenant), reviewer(tenant), lead(tenant)
+        review(made, ana, YES)
+        undo("submitted", ana)
+        queues.assign(item_id=ReviewItem.objects.get().pk, to=ben, by=boss, at=LATER)
+
+        with pytest.raises(Conflict, match=f"It is kept for {ben.username} since"):
+            undo("taken_back", ana, at=LATER)
+
+        slot = ReviewSlot.objects.get()
+        assert (slot.assigned_to, slot.reviewer, slot.submitted_at) == (str(ben.pk), None, None)
+
+    @pytest.mark.parametrize("is_known", [True, False])
+    def test_to_what_is_gone_stays_as_it_is(self, tenant: Tenant, is_known: bool) -> None:
+        made, ana = queue(tenant, items=1), reviewer(tenant)
+        item = review(made, ana, YES)
+        ChatThread.objects.all().delete()
+        if is_known:
+            ReviewItem.objects.drop(item.pk, at=NOW)
+
+        with pytest.raises(Conflict, match="has been deleted since"):
+            undo("submitted", ana)
+
+        assert ReviewItem.objects.get().state == ("gone" if is_known else "agreed")
+        assert ReviewSlot.objects.get().answers == YES
+
+    def test_to_what_is_gone_does_not_count_again(self, tenant: Tenant) -> None:
+        made, ana = queue(tenant, items=1), reviewer(tenant)
+        review(made, ana, YES)
+        undo("submitted", ana)
+        ChatThread.objects.all().delete()
+
+        with pytest.raises(Conflict, match="has been deleted since"):
+            undo("taken_back", ana)
+
+        assert not ReviewVerdict.objects.exists()
+
+    def test_about_which_reviewers_differ_is_not_given_anew(self, tenant: Tenant) -> None:
+        made, ana = queue(tenant, items=1, reviews_per_item=2), reviewer(tenant)
+        review(made, ana, YES)
+        review(made, reviewer(tenant), NO)
+
+        with pytest.raises(Conflict, match="whoever decides such items decides it"):
+            undoing.undo_last(queue_id=made.pk, by=ana, at=SOON)
+
+        assert ReviewItem.objects.get().state == "disputed"
+
     def test_of_somebody_else_is_not_there(self, tenant: Tenant) -> None:
         made = queue(tenant, items=1)
         review(made, reviewer(tenant), YES)
 
         with pytest.raises(NotFound):
             undo("submitted", lead(tenant))
-
-
-class TestSkip:
-    def test_is_taken_back_with_the_draft(self, tenant: Tenant) -> None:
-        made, ana = queue(tenant, items=2), reviewer(tenant)
-        first = task(made, ana)
-        reviewing.keep_draft(slot_id=first.slot.pk, answers={"why": "Half a"}, by=ana, at=NOW)
-        reviewing.pass_over(slot_id=first.slot.pk, by=ana, at=NOW)
-        task(made, ana)
-
-        done = undoing.undo_last(queue_id=made.pk, by=ana, at=SOON)
-
-        assert done.slot_id == first.slot.pk
-        again = task(made, ana, at=SOON)
-        assert (again.item.pk, again.slot.draft) == (first.item.pk, {"why": "Half a"})
-
-    def test_that_others_have_filled_says_who(self, tenant: Tenant) -> None:
-        made, ana, ben = queue(tenant, items=1), reviewer(tenant), reviewer(tenant)
-        reviewing.pass_over(slot_id=task(made, ana).slot.pk, by=ana, at=NOW)
-        review(made, ben, YES, at=SOON)
-
-        with pytest.raises(Conflict, match=f"No review of this item is left. {ben.username} answered it at 12:05"):
-            undo("passed", ana)
-
-        assert reviewing.next_task(queue_id=made.pk, by=ana, at=SOON) is None
-
-    def test_that_somebody_else_is_at_says_who(self, tenant: Tenant) -> None:
-        made, ana, ben = queue(tenant, items=1), reviewer(tenant), reviewer(tenant)
-        reviewing.pass_over(slot_id=task(made, ana).slot.pk, by=ana, at=NOW)
-        task(made, ben, at=SOON)
-
-        with pytest.raises(Conflict, match=f"{ben.username} took it at 12:05"):
-            undo("passed", ana)
-
-
-class TestPuttingBack:
-    def test_is_taken_back_with_the_draft(self, tenant: Tenant) -> None:
-        made, ana = queue(tenant, items=1), reviewer(tenant)
-        first = task(made, ana)
-        reviewing.keep_draft(slot_id=first.slot.pk, answers={"why": "Half a"}, by=ana, at=NOW)
-        reviewing.put_back(slot_id=first.slot.pk, by=ana, at=NOW)
-
-        done = undoing.undo_last(queue_id=made.pk, by=ana, at=SOON)
-
-        assert done.slot_id == first.slot.pk
-        assert ReviewSlot.objects.get().draft == {"why": "Half a"}
-
-    def test_that_somebody_took_says_who(self, tenant: Tenant) -> None:
-        made, ana, ben = queue(tenant, items=1), reviewer(tenant), reviewer(tenant)
-        reviewing.put_back(slot_id=task(made, ana).slot.pk, by=ana, at=NOW)
-        task(made, ben, at=SOON)
-
-        with pytest.raises(Conflict, match=f"{ben.username} took it at 12:05"):
-            undo("put_back", ana)
-
-    def test_waits_for_the_queue_to_be_open(self, tenant: Tenant) -> None:
-        made, ana = queue(tenant, items=1), reviewer(tenant)
-        reviewing.put_back(slot_id=task(made, ana).slot.pk, by=ana, at=NOW)
-        queues.move(queue_id=made.pk, state="paused", by=lead(tenant), at=NOW)
-
-        with pytest.raises(Conflict, match="paused"):
-            undo("put_back", ana)
-
-
-class TestAssignment:
-    def test_is_taken_back_and_made_again(self, tenant: Tenant) -> None:
-        made, boss, ana = queue(tenant), lead(tenant), reviewer(tenant)
-        assigning.assign_next(queue_id=made.pk, to=ana, count=2, by=boss, at=NOW)
-
-        undo("assigned", boss)
-        assert assigning.held(queue_id=made.pk) == {}
-        undo("unassigned", boss)
-
-        assert assigning.held(queue_id=made.pk) == {str(ana.pk): 2}
-
-    def test_leaves_what_has_been_taken_since_and_says_so(self, tenant: Tenant) -> None:
-        made, boss, ana = queue(tenant), lead(tenant), reviewer(tenant)
-        assigning.assign_next(queue_id=made.pk, to=ana, count=2, by=boss, at=NOW)
-        task(made, ana, at=NOW)
-
-        done = undo("assigned", boss)
-
-        assert "1 item unassigned again. 1 stayed" in done.words
-        assert f"{ana.username} took #1 at 12:00 UTC on 4 May" in done.words
-
-    def test_of_which_all_is_taken_says_by_whom(self, tenant: Tenant) -> None:
-        made, boss, ana = queue(tenant, items=1), lead(tenant), reviewer(tenant)
-        assigning.assign_next(queue_id=made.pk, to=ana, count=1, by=boss, at=NOW)
-        review(made, ana, YES, at=SOON)
-
-        with pytest.raises(Conflict, match=f"{ana.username} answered #1 at 12:05"):
-            undo("assigned", boss, at=LATER)
-
-    def test_of_reviewers_is_none_of_theirs_to_take_back(self, tenant: Tenant) -> None:
-        made, ana = queue(tenant), reviewer(tenant)
-        assigning.assign_next(queue_id=made.pk, to=ana, count=1, by=lead(tenant), at=NOW)
-
-        with pytest.raises(Forbidden):
-            undo("assigned", ana)
 
 
 class TestState:
