@@ -121,15 +121,17 @@ class QuestionAgreement(BaseModel):
 
 
 class QuestionRate(BaseModel):
-    """How often a question was answered so, among the items with an answer that counts, with the 95 % interval."""
+    """How often a question was answered so, among the items with an answer that counts, with the 95 % interval: null
+    where these items were chosen such that they say nothing of others.
+    """
 
     question: str
     answer: str
     count: int
     total: int
     rate: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 class ReviewQueueDetail(ReviewQueueAnswer):
@@ -234,6 +236,7 @@ def queue(row: ReviewQueue, *, leads: bool, at: datetime) -> dict[str, Any]:
     found = queues([row])[0]
     if not leads:
         return {**found, "items": None, "agreement": None, "rates": None}
+    is_of_all = figures.is_of_all(row)
     return {
         **found,
         "items": figures.progress(queue_id=row.pk, at=at).items,
@@ -248,8 +251,8 @@ def queue(row: ReviewQueue, *, leads: bool, at: datetime) -> dict[str, Any]:
                 "count": each.rate.count,
                 "total": each.rate.total,
                 "rate": each.rate.value,
-                "low": each.rate.low,
-                "high": each.rate.high,
+                "low": each.rate.low if is_of_all else None,
+                "high": each.rate.high if is_of_all else None,
             }
             for each in figures.findings(queue_id=row.pk)
         ],
