@@ -89,9 +89,9 @@ class TestComments:
 
     def test_note_only_those_who_were_told_anew(self, talk: Talk) -> None:
         row = writing.add(**talk.on, text="Look, @ben.b", by=talk.ana, at=NOW)
-        writing.edit(comment_id=row.pk, text="Look, @ben.b and @lea", by=talk.ana, at=NOW)
+        writing.edit(comment_id=row.pk, text="Look, @ben.b and @lea", by=talk.ana, at=NOW + HOUR)
 
-        noted = AuditEntry.objects.filter(action="comment.mentioned").order_by("pk")
+        noted = AuditEntry.objects.filter(action="comment.mentioned").order_by("at", "pk")
 
         assert [entry.data["people"] for entry in noted] == [["ben.b"], ["lea"]]
 
