@@ -10,6 +10,7 @@ from openai.types import VectorStoreSearchResponse
 from openai.types.vector_stores import VectorStoreFile as FileType
 from openai.types.vector_stores import VectorStoreFileBatch as BatchType
 
+from ai import tenancy
 from ai.models import DataSource, Tenant, VectorStore, VectorStoreFile
 from ai.services import vector_store_reading
 from tests.api.calling import Caller
@@ -284,6 +285,16 @@ class TestBatches:
         listed = caller.get(f"/vector_stores/{store}/file_batches/{batch.data['id']}/files?order=asc").data["data"]
         assert [row["id"] for row in listed] == ids
         assert {row["attributes"]["a"] for row in listed} == {1}
+
+    def test_is_over_as_soon_as_no_file_is_in_progress(self, caller: Caller) -> None:
+        store = made(caller)
+        batch = caller.post(f"/vector_stores/{store}/file_batches", {"file_ids": [upload()]}).data
+        with tenancy.everything(reason="a test"):
+            VectorStoreFile.objects.update(status="completed")  # the batch itself follows a moment later
+
+        found = caller.get(f"/vector_stores/{store}/file_batches/{batch['id']}").data
+
+        assert (found["status"], found["file_counts"]["in_progress"]) == ("completed", 0)
 
     def test_say_for_each_file_what_it_is(self, caller: Caller) -> None:
         store = made(caller)

@@ -280,9 +280,15 @@ def batch(row: VectorStoreBatch) -> dict[str, Any]:
         "object": "vector_store.files_batch",
         "created_at": seconds(row.created),
         "vector_store_id": ids.of("vector_store", row.vector_store_id),
-        "status": row.status,
+        "status": _ended(row.status, counts),
         "file_counts": _counts(counts),
     }
+
+
+def _ended(status: str, counts: Mapping[str, int]) -> str:
+    """The batch's status. It ends a moment after its last file, and clients stop waiting as soon as no file is in progress."""
+    is_over = status == "in_progress" and counts and not counts.get("in_progress")
+    return "completed" if is_over else status
 
 
 def content(texts: Sequence[str]) -> dict[str, Any]:
