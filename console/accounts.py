@@ -21,7 +21,7 @@ class AccountsBackend(ModelBackend):
         if not hasattr(user_obj, "_perm_cache"):
             own = user_obj.user_permissions.order_by().values_list("content_type__app_label", "codename")
             of_groups = Permission.objects.filter(group__in=user_obj.groups.order_by().values("pk")).order_by()
-            found = own.union(of_groups.values_list("content_type__app_label", "codename"))
+            found = own.union(of_groups.values_list("content_type__app_label", "codename")).order_by()
             user_obj._perm_cache = {f"{app}.{codename}" for app, codename in found}
         kept: set[str] = user_obj._perm_cache
         return kept
