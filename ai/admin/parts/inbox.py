@@ -32,7 +32,7 @@ Views = list[tuple[str, str, Callable[..., HttpResponse]]]
 #: So many messages of the conversation are shown, and so many lines of the history.
 AROUND, MOST_EVENTS = 5, 50
 SEVERITY_TONES = {Severity.CRITICAL: "red", Severity.HIGH: "orange", Severity.MEDIUM: "blue", Severity.LOW: "gray"}
-STATES = ((inbox.TODO, "To do"), (inbox.ALL, "All states"), *FeedbackState.choices)
+STATES = ((inbox.UNDONE, "To do"), (inbox.ALL, "All states"), *FeedbackState.choices)
 SNOOZES = ((24, "a day"), (4, "4 hours"), (72, "3 days"), (168, "a week"))
 
 

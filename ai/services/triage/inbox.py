@@ -21,14 +21,14 @@ from ai.models.feedback import TO_DO, FeedbackState, Rating, Severity
 from ai.services import actors
 
 PAGE_SIZE = 50
-TODO, ALL = "todo", "all"
+UNDONE, ALL = "todo", "all"
 
 
 @dataclass(frozen=True)
 class Filters:
     """What the list shows: `state` is a state, "todo" or "all"; empty values leave everything in."""
 
-    state: str = TODO
+    state: str = UNDONE
     mine: str = ""
     rating: str = ""
     severity: str = ""
@@ -56,7 +56,7 @@ class Filters:
     def rows(self, *, by: Any) -> QuerySet[Feedback]:
         """The feedback that the filters leave, in scope, the latest first."""
         found: QuerySet[Feedback] = Feedback.objects.order_by("-given_at", "-pk")
-        if self.state == TODO:
+        if self.state == UNDONE:
             found = found.filter(state__in=TO_DO)
         elif self.state != ALL:
             found = found.filter(state=self.state)
@@ -71,7 +71,7 @@ class Filters:
         return _of_tenant(found, self.tenant) if self.tenant else found
 
 
-DEFAULT = ("state", TODO)
+DEFAULT = ("state", UNDONE)
 
 
 def _labelled(rows: QuerySet[Feedback], label: str) -> QuerySet[Feedback]:
