@@ -94,6 +94,7 @@ coverage: install-dev
 	$(BIN)/coverage report
 
 check: install-dev
+	$(BIN)/python -m tests.house.sizes
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -102,7 +103,6 @@ check: install-dev
 	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(BIN)/djlint --lint --quiet templates
 	find templates -name '*.html' -exec $(BIN)/djade --check --target-version 5.2 {} +
-	$(BIN)/python -m tests.house.sizes
 
 fix: install-dev
 	$(BIN)/ruff check --fix-only
