@@ -145,6 +145,7 @@ SQLITE_OPTIONS = {
 def _database() -> dict[str, Any]:
     config: dict[str, Any] = dict(dj_database_url.parse(ENV.database_url or f"sqlite:///{HOME / 'console.sqlite3'}"))
     if config["ENGINE"].endswith("sqlite3"):
+        config["ENGINE"] = "ai.databases.sqlite3"
         config["OPTIONS"] = SQLITE_OPTIONS | config.get("OPTIONS", {})
     elif ENV.database_pool_size:
         config.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": ENV.database_pool_size}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -65,6 +66,30 @@ def web(home: Path, **environment: str) -> Iterator[tuple[Process, str]]:
         yield made, f"http://127.0.0.1:{port}/v1"
     finally:
         made.close()
+
+
+@contextmanager
+def crowd(
+    home: Path, module: str, *arguments: str, processes: int, people_each: int
+) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """So many processes of a module, which are told who of the people are theirs; none is left behind."""
+    environment = {**os.environ, **environment_of(home), "LOG_LEVEL": "ERROR"}
+    firsts = range(0, processes * people_each, people_each)
+    commands = [[sys.executable, "-m", module, *arguments, str(first), str(people_each)] for first in firsts]
+    running = [subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) for command in commands]
+    try:
+        yield running
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+
+
+def said(running: list[subprocess.Popen[bytes]]) -> dict[str, list[str]]:
+    """What each person of a crowd got, when all are through."""
+    texts = [process.communicate(timeout=200)[0] for process in running]
+    assert [process.returncode for process in running] == [0] * len(running)
+    return {name: keys for text in texts for name, keys in json.loads(text).items()}
 
 
 def environment_of(home: Path) -> Mapping[str, str]:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -15,7 +11,7 @@ import pytest
 from ai.models import AuditEntry, Feedback, FeedbackEvent, Message, Tenant
 from ai.models.feedback_events import EventKind
 from tests import factories
-from tests.runs.processes import ROOT, environment_of
+from tests.runs.processes import crowd, said
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
 
@@ -31,26 +27,15 @@ def answer_of(tenant: Tenant) -> Message:
     return found
 
 
-def crowd(tenant: Tenant, folder: Path) -> dict[str, list[str]]:
+def everybody(tenant: Tenant, folder: Path) -> dict[str, list[str]]:
     """Let all of them go at once; who took which cards."""
-    command = [sys.executable, "-m", "tests.services.triage.crowd", str(folder), str(tenant.pk)]
-    environment = {**os.environ, **environment_of(folder), "LOG_LEVEL": "ERROR"}
-    running = [
-        subprocess.Popen(
-            [*command, str(number * PEOPLE_EACH), str(PEOPLE_EACH)], cwd=ROOT, env=environment, stdout=subprocess.PIPE
-        )
-        for number in range(PROCESSES)
-    ]
-    until = time.monotonic() + 120
-    while len(list(folder.glob("ready-*"))) < PROCESSES and time.monotonic() < until:
-        time.sleep(0.05)
-    (folder / "go").touch()
-    said = [process.communicate(timeout=200)[0] for process in running]
-    assert [process.returncode for process in running] == [0] * PROCESSES
-    found: dict[str, list[str]] = {}
-    for text in said:
-        found |= json.loads(text)
-    return found
+    module, arguments = "tests.services.triage.crowd", (str(folder), str(tenant.pk))
+    with crowd(folder, module, *arguments, processes=PROCESSES, people_each=PEOPLE_EACH) as running:
+        until = time.monotonic() + 120
+        while len(list(folder.glob("ready-*"))) < PROCESSES and time.monotonic() < until:
+            time.sleep(0.05)
+        (folder / "go").touch()
+        return said(running)
 
 
 class TestCrowd:
@@ -63,7 +48,7 @@ class TestCrowd:
         for person in PEOPLE:
             same.add_feedback("down", f"same-{person}")
 
-        taken = crowd(tenant, tmp_path)
+        taken = everybody(tenant, tmp_path)
 
         owners = {key: name for name, keys in taken.items() for key in keys}
         assert Counter(len(keys) for keys in taken.values()).total() == len(PEOPLE)

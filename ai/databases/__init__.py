@@ -1,0 +1,1 @@
+"""Database engines: Django's own, where something has to be put right."""

@@ -1,0 +1,184 @@
+"""Django's SQLite engine, whose transactions of one process wait in turn."""
+
+from __future__ import annotations
+
+import gc
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.utils import ConnectionHandler
+
+pytestmark = pytest.mark.django_db
+
+THREADS, TIMES = 12, 20
+
+
+class Database:
+    """A database in a file, to which each thread has a connection."""
+
+    def __init__(self, path: Path, **options: Any) -> None:
+        options = {"transaction_mode": "IMMEDIATE", "timeout": 10, "init_command": "PRAGMA journal_mode=WAL", **options}
+        self._path = path
+        self._handler = ConnectionHandler(
+            {"default": {"ENGINE": "ai.databases.sqlite3", "NAME": str(path), "OPTIONS": options}}
+        )
+
+    @property
+    def connection(self) -> BaseDatabaseWrapper:
+        found: BaseDatabaseWrapper = self._handler["default"]
+        return found
+
+    def run(self, statement: str) -> Any:
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchone()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """As `atomic` begins and ends one."""
+        self.connection.set_autocommit(False, force_begin_transaction_with_broken_autocommit=True)
+        try:
+            yield
+            self.connection.commit()
+        except BaseException:
+            self.connection.rollback()
+            raise
+        finally:
+            self.connection.set_autocommit(True)
+
+    def add(self) -> None:
+        """Add one to the number, in a transaction, and be done with the connection."""
+        with self.transaction():
+            self.run("UPDATE numbers SET number = number + 1")
+        self.connection.close()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """The write lock is another process's."""
+        other = sqlite3.connect(self._path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+        other.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    made = tmp_path / "numbers.sqlite3"
+    database = Database(made)
+    database.run("CREATE TABLE numbers (number integer)")
+    database.run("INSERT INTO numbers VALUES (0)")
+    database.connection.close()
+    return made
+
+
+@pytest.fixture
+def database(path: Path) -> Iterator[Database]:
+    made = Database(path)
+    yield made
+    made.connection.close()
+
+
+class TestTurns:
+    def test_come_to_everybody(self, database: Database) -> None:
+        def often(_: int) -> None:
+            for _ in range(TIMES):
+                database.add()
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(often, range(THREADS)))
+
+        assert database.run("SELECT number FROM numbers") == (THREADS * TIMES,)
+
+    def test_are_waited_for_as_long_as_the_options_say(self, path: Path) -> None:
+        database = Database(path, timeout=0.1)
+
+        with (
+            database.transaction(),
+            ThreadPoolExecutor(1) as pool,
+            pytest.raises(OperationalError, match="database is locked"),
+        ):
+            pool.submit(database.add).result()
+
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(database.add).result()
+        assert database.run("SELECT number FROM numbers") == (1,)
+        database.connection.close()
+
+    def test_end_with_an_error(self, database: Database) -> None:
+        with pytest.raises(OperationalError, match="no such table"), database.transaction():
+            database.run("SELECT 1 FROM nowhere")
+
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(database.add).result()
+        assert database.run("SELECT number FROM numbers") == (1,)
+
+    def test_end_with_the_connection(self, database: Database) -> None:
+        database.connection.set_autocommit(False, force_begin_transaction_with_broken_autocommit=True)
+        database.connection.close()
+
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(database.add).result()
+        assert database.run("SELECT number FROM numbers") == (1,)
+
+    def test_end_where_another_process_writes_for_too_long(self, path: Path) -> None:
+        database = Database(path, timeout=0.1)
+
+        with database.locked(), pytest.raises(OperationalError, match="database is locked"):
+            database.add()
+
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(database.add).result()
+        assert database.run("SELECT number FROM numbers") == (1,)
+        database.connection.close()
+
+    def test_are_not_waited_for_by_who_may_only_be_going_to_read(self, path: Path) -> None:
+        database = Database(path, transaction_mode=None, timeout=0.1)
+
+        with database.transaction(), ThreadPoolExecutor(1) as pool:
+            assert pool.submit(database.run, "SELECT number FROM numbers").result() == (0,)
+
+            def read() -> Any:
+                with database.transaction():
+                    return database.run("SELECT number FROM numbers")
+
+            assert pool.submit(read).result() == (0,)
+        database.connection.close()
+
+
+class TestGarbage:
+    def test_of_a_connection_that_waits_does_not_wait_for_it(self, database: Database) -> None:
+        """Who has the write lock may collect what is left of another thread's failed attempt while that tries again."""
+        has_failed = threading.Event()
+
+        def try_twice() -> None:
+            database.run("PRAGMA busy_timeout = 50")
+            try:
+                database.add()
+            except OperationalError as error:
+                error.args = (*error.args, error)  # a cycle for certain, as tracebacks make them
+            database.run("PRAGMA busy_timeout = 10000")
+            has_failed.set()
+            database.add()
+
+        gc.disable()
+        try:
+            with ThreadPoolExecutor(1) as pool, database.locked():
+                trial = pool.submit(try_twice)
+                assert has_failed.wait(10)
+                time.sleep(0.3)  # by now it tries again
+                gc.collect()
+        finally:
+            gc.enable()
+
+        trial.result()
+        assert database.run("SELECT number FROM numbers") == (1,)
