@@ -55,3 +55,6 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, like the real one: threads and subprocesses of a test must see the same database.
     DATABASES["default"]["TEST"] = {"NAME": str(Path(_HOME, "test.sqlite3"))}
     DATABASES["default"]["OPTIONS"]["init_command"] = f"{SQLITE_OPTIONS['init_command']}; PRAGMA synchronous=OFF"
+
+# A static file is looked for when it is asked for, instead of all of them by each test's client.
+WHITENOISE_AUTOREFRESH = True
