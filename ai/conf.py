@@ -59,6 +59,9 @@ class Settings:
     model_retries: int = 3
     """How often a call to a model is tried again when trying again can help."""
 
+    model_concurrency: int = 8
+    """How many calls to a model one job of titles, labels or judgements has open at a time."""
+
     first_token_seconds: float = 120.0
     """A model that has said nothing for this long is given up."""
 
@@ -76,6 +79,13 @@ class Settings:
 
     export_keep_hours: int = 72
     """How long the file of a finished export can be downloaded, in hours."""
+
+    export_part_rows: int = 20_000
+    """How many rows of an export a worker writes before it notes how far it is; of threads with their messages, a twentieth
+    as many. What is no more than that is exported at once."""
+
+    retitle_max_threads: int = 20_000
+    """Titles are found for no more threads than this at a time."""
 
     embedding_model: str = ""
     """An alias whose model makes embeddings for file search; empty means words only."""
@@ -112,6 +122,18 @@ class Settings:
 
     remote_api_key_env: str = "OPENAI_API_KEY"
     """The environment variable that holds the remote's API key."""
+
+    remote_timeout_seconds: float = 60.0
+    """How long a remote may be silent before a call to it is given up."""
+
+    remote_retries: int = 3
+    """How often reading from a remote is tried again after a failure that may pass."""
+
+    remote_max_bytes: int = 64 * 1024 * 1024
+    """Answers of a remote larger than this are refused, in bytes. Files have `max_file_bytes`."""
+
+    sync_max_threads: int = 100_000
+    """No more threads than this are synced, or moved to a connection, at a time."""
 
     sync_every_minutes: int = 0
     """How often every thread with a remote side is synced by itself, in minutes; 0 means never."""
@@ -163,6 +185,23 @@ def _days(value: Any) -> int:
     return days
 
 
+def _at_least(least: int) -> Callable[[Any], int]:
+    def number(value: Any) -> int:
+        found = int(value)
+        if found < least:
+            raise ValueError(f"write a number that is {least} or more")
+        return found
+
+    return number
+
+
+def _seconds(value: Any) -> float:
+    seconds = float(value)
+    if not 0 < seconds < float("inf"):
+        raise ValueError("write a number of seconds that is more than 0")
+    return seconds
+
+
 def _agents(value: Any) -> dict[str, str]:
     if isinstance(value, str):
         value = json.loads(value) if value.strip() else {}
@@ -202,12 +241,19 @@ def _yes_or_no(value: Any) -> bool:
     return found
 
 
-#: Settings that are read from JSON or lists, or in words.
+#: Settings that are read from JSON or lists, or in words, and numbers that cannot be just any.
 READERS: dict[str, Callable[[Any], Any]] = {
     "agents": _agents,
     "console_url": _address,
     "digest_hour": _hour,
     "webhook_keep_days": _days,
+    "model_concurrency": _at_least(1),
+    "export_part_rows": _at_least(1),
+    "retitle_max_threads": _at_least(1),
+    "sync_max_threads": _at_least(1),
+    "remote_timeout_seconds": _seconds,
+    "remote_retries": _at_least(0),
+    "remote_max_bytes": _at_least(1),
     "feedback_target_hours": _target_hours,
     "feedback_labels": _labels,
     "feedback_macros": _macros,

@@ -15,7 +15,7 @@ from ai import conf
 
 log = logging.getLogger(__name__)
 
-#: So long no view is told of after the broker took one of them not.
+#: So long an application tells of no view after its broker took one of them not.
 SILENT_SECONDS = 30.0
 
 EXECUTE_RUN = "ai.tasks.runs.execute"
@@ -110,12 +110,13 @@ class _Views:
     """Tells of views while the broker answers. Nobody waits again and again for a page because the broker is away."""
 
     def __init__(self) -> None:
-        self._silent_until = 0.0
+        self._silent_until: dict[str, float] = {}
 
     def publish(self, said: dict[str, Any]) -> None:
         """Send it, unless the broker took none a moment ago; the log has it anyway."""
-        if time.monotonic() >= self._silent_until and not _publish(NOTE_VIEW, said):
-            self._silent_until = time.monotonic() + SILENT_SECONDS
+        app = conf.current().celery_app
+        if time.monotonic() >= self._silent_until.get(app, 0.0) and not _publish(NOTE_VIEW, said):
+            self._silent_until[app] = time.monotonic() + SILENT_SECONDS
 
 
 _views = _Views()

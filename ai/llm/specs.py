@@ -130,6 +130,11 @@ class ModelSpec:
     api_version: str = ""
     """Azure only."""
 
+    @property
+    def concurrency(self) -> int:
+        """How many calls to it one job has open at a time; the embedded model answers one after the other."""
+        return 1 if self.provider == "local" else conf.current().model_concurrency
+
     def url(self) -> str:
         """Where the model lives; empty when only its SDK knows (Bedrock, Hugging Face)."""
         variable = _URL_VARIABLES.get(self.provider, "")

@@ -6,11 +6,9 @@ from collections.abc import AsyncGenerator
 
 import httpx2
 
+from ai import conf
 from ai.exceptions import RemoteError
 from ai.llm import transports
-
-MEGABYTE = 1024 * 1024
-MOST_BYTES = 64 * MEGABYTE
 
 
 class _Answer(httpx2.Response):
@@ -29,11 +27,13 @@ class _Answer(httpx2.Response):
 
     async def aiter_bytes(self, chunk_size: int | None = None) -> AsyncGenerator[bytes, None]:
         """Its pieces, unpacked."""
-        count = 0
+        count, most = 0, conf.current().remote_max_bytes
         async for piece in super().aiter_bytes(chunk_size):
             count += len(piece)
-            if self._is_whole and count > MOST_BYTES:
-                raise RemoteError(f"The server's answer is larger than {MOST_BYTES // MEGABYTE} MB.")
+            if self._is_whole and count > most:
+                raise RemoteError(
+                    f"The server's answer is larger than the {most:,} bytes that AI_REMOTE_MAX_BYTES allows."
+                )
             yield piece
 
 

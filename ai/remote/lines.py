@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
+from ai import conf
 from ai.exceptions import AIError, Misconfigured, RemoteError, RemoteMissing, RemoteRefused
 from ai.llm import guard
 from ai.remote import gates
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Json = dict[str, Any]
 
-READ_SECONDS = 60.0
-TRIES = 4
+#: A server that takes no more calls for now has not failed: it is waited for so often.
 LIMITED_TRIES = 8
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 120.0
@@ -39,12 +39,17 @@ def path(*parts: str) -> str:
 class Line:
     """Calls to one server with one key. Reading is tried again when that can help; what changes something is not."""
 
-    def __init__(self, address: Address) -> None:
-        """Raises `InvalidInput` where the base URL is one that nobody may call, `Misconfigured` without a key."""
+    def __init__(self, address: Address, *, first_wait: float = FIRST_WAIT_SECONDS) -> None:
+        """A line to the address. After a failure it waits `first_wait` seconds, and twice as long after each that follows.
+
+        Raises:
+            InvalidInput: the base URL is one that nobody may call.
+            Misconfigured: there is no key.
+        """
         if not address.api_key:
             raise Misconfigured("The connection has no API key. Enter one on its page.")
         guard.check_url(address.base_url)
-        self._address = address
+        self._address, self._first_wait = address, first_wait
         self._gate = gates.of(f"{address.base_url} {hash(address.api_key)}", address.concurrency)
         self._client: AsyncOpenAI | None = None
         self._refusal = ""
@@ -58,7 +63,7 @@ class Line:
             from ai.llm import transports
             from ai.remote import bounds
 
-            given = self._address
+            given, silent = self._address, conf.current().remote_timeout_seconds
             azure = {"api-key": given.api_key} if given.api_version else {}
             query = {"api-version": given.api_version} if given.api_version else None
             self._client = AsyncOpenAI(
@@ -67,7 +72,7 @@ class Line:
                 organization=given.organization or None,
                 project=given.project or None,
                 max_retries=0,
-                http_client=transports.client2(headers={}, read=READ_SECONDS, transport=bounds.Transport()),
+                http_client=transports.client2(headers={}, read=silent, transport=bounds.Transport()),
                 default_headers={**BETA, **azure},
                 default_query=query,
             )
@@ -80,7 +85,7 @@ class Line:
 
     # -- Calls
     async def get(self, where: str, **query: Any) -> Json:
-        """Read JSON, at most 64 MB of it."""
+        """Read JSON, at most `AI_REMOTE_MAX_BYTES` of it."""
         params = {name: value for name, value in query.items() if value not in (None, "")}
         found: Json = await self._read(lambda: self.client.get(where, cast_to=object, options={"params": params}))
         return found
@@ -126,7 +131,7 @@ class Line:
         return answer
 
     async def _try(self, call: Callable[[], Awaitable[T]], *, again: Callable[[Exception], bool]) -> T:
-        tries = 0
+        tries, allowed = 0, 1 + conf.current().remote_retries
         while True:
             if self._refusal:
                 raise RemoteRefused(self._refusal)
@@ -136,7 +141,7 @@ class Line:
                     return await call()
             except Exception as error:
                 tries += 1
-                most = LIMITED_TRIES if _status(error) == 429 else TRIES
+                most = max(LIMITED_TRIES, allowed) if _status(error) == 429 else allowed
                 if not again(error) or tries >= most:
                     raise self._final(error) from error
                 await self._wait(error, tries)
@@ -146,7 +151,7 @@ class Line:
         if asked is not None:
             self._gate.rest(min(asked, LONGEST_WAIT_SECONDS))
         else:
-            await asyncio.sleep(FIRST_WAIT_SECONDS * 2 ** (tries - 1))
+            await asyncio.sleep(min(self._first_wait * 2 ** (tries - 1), LONGEST_WAIT_SECONDS))
 
     def _discreet(self, told: AIError) -> AIError:
         """The failure without the key, which a server may repeat in what it says."""

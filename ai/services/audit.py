@@ -68,7 +68,7 @@ def add(*, action: str, actor: tuple[str, str], target: tuple[str, str], tenant_
 
 
 @dataclass
-class _Late:
+class Late:
     """When a process last looked through the whole log for entries that came late."""
 
     looked: datetime | None = None
@@ -78,17 +78,18 @@ class _Late:
         return self.looked is None or not timedelta() <= at - self.looked < LATE_EVERY
 
 
-_late = _Late()
+#: That of this process.
+_late = Late()
 
 
-def seal(*, at: datetime) -> int:
-    """Seal what has been added to the log; how many entries that were."""
+def seal(*, at: datetime, late: Late = _late) -> int:
+    """Seal what has been added to the log, and where `late` says that it is time, what came late; how many entries that were."""
     with tenancy.everything(reason="sealing the audit log"):
         count = AuditSeal.objects.seal(at=at)
-        if _late.is_due(at):
-            _late.looked = at
-            while late := AuditSeal.objects.seal_late():
-                count += late
+        if late.is_due(at):
+            late.looked = at
+            while found := AuditSeal.objects.seal_late():
+                count += found
         return count
 
 

@@ -31,7 +31,7 @@ from ai.services.titling.text import cut, has_words, plain
 from ai.services.working import Clock
 
 APPLY, UNDO = "retitle_apply", "retitle_undo"
-#: More than this is done by a worker.
+#: More titles than this are changed by a worker.
 AT_ONCE = 200
 BATCH = 50
 
@@ -87,8 +87,8 @@ def decide(*, job_id: UUID, choices: Mapping[UUID, tuple[bool, str]], by: Any, a
 
 
 @transaction.atomic
-def apply(*, job_id: UUID, by: Any, at: datetime, with_tags: bool = True) -> Job:
-    """Give the ticked threads their new titles, and the tags if wanted. A worker does it where there are many.
+def apply(*, job_id: UUID, by: Any, at: datetime, with_tags: bool = True, at_once: int = AT_ONCE) -> Job:
+    """Give the ticked threads their new titles, and the tags if wanted. A worker does it where there are more than `at_once`.
 
     Raises:
         Forbidden, NotFound.
@@ -102,12 +102,14 @@ def apply(*, job_id: UUID, by: Any, at: datetime, with_tags: bool = True) -> Job
     audit.record(
         "thread.retitled", target=job, by=by, at=at, threads=count, selection=job.data.get("selection"), tags=with_tags
     )
-    return _change(job, APPLY, count, {"with_tags": with_tags}, by=by, at=at)
+    return _change(job, APPLY, count, {"with_tags": with_tags}, by=by, at=at, at_once=at_once)
 
 
 @transaction.atomic
-def undo(*, job_id: UUID, by: Any, at: datetime) -> Job:
+def undo(*, job_id: UUID, by: Any, at: datetime, at_once: int = AT_ONCE) -> Job:
     """Give every thread of the batch its old title back, apart from those whose title somebody has changed since.
+
+    A worker does it where there are more than `at_once`.
 
     Raises:
         Forbidden, NotFound.
@@ -119,7 +121,7 @@ def undo(*, job_id: UUID, by: Any, at: datetime) -> Job:
     if not count:
         raise Conflict("No title of this batch is applied: there is nothing to undo.")
     audit.record("thread.retitle_undone", target=job, by=by, at=at, threads=count, selection=job.data.get("selection"))
-    return _change(job, UNDO, count, {}, by=by, at=at)
+    return _change(job, UNDO, count, {}, by=by, at=at, at_once=at_once)
 
 
 def _ready(job_id: UUID, by: Any) -> Job:
@@ -134,11 +136,11 @@ def _ready(job_id: UUID, by: Any) -> Job:
     return job
 
 
-def _change(job: Job, kind: str, count: int, data: dict[str, Any], *, by: Any, at: datetime) -> Job:
+def _change(job: Job, kind: str, count: int, data: dict[str, Any], *, by: Any, at: datetime, at_once: int) -> Job:
     """Do it now, or ask a worker; the batch's job."""
     values = {"of": str(job.pk), **data}
-    if count <= AT_ONCE:
-        for item in JobItem.objects.with_status(job.pk, _STATES[kind][0], most=AT_ONCE):
+    if count <= at_once:
+        for item in JobItem.objects.with_status(job.pk, _STATES[kind][0], most=at_once):
             _one(item, kind, values, at=at)
         return job
     change = Job(

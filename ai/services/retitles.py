@@ -24,7 +24,6 @@ from ai.services.working import Clock
 
 KIND = "retitle"
 PERMISSION = "ai.retitle_chatthread"
-MOST_THREADS = 20_000
 #: Threads whose titles a rule finds between two looks at the job.
 RULE_BATCH = 50
 
@@ -56,7 +55,8 @@ def estimate(*, selection: Selection, model_alias: str) -> Estimate:
 
 def estimates_of(*, selection: Selection, model_aliases: Iterable[str]) -> dict[str, Estimate]:
     """The same for several models, without those that cannot be used."""
-    threads = min(selection.count(most=MOST_THREADS + 1), MOST_THREADS)
+    most = conf.current().retitle_max_threads
+    threads = min(selection.count(most=most + 1), most)
     sample = list(selection.queryset().order_by("-last_activity_at", "-pk")[: estimates.SAMPLE])
     characters = estimates.average_characters(sample)
     choices = tags.allowed(sample[0].tenant_id) if sample else ()
@@ -80,8 +80,8 @@ def request(*, selection: Selection, by: Any, at: datetime, model_alias: str | N
     Raises:
         Forbidden.
         NotFound: none of the threads exists for `by`.
-        InvalidInput: there are more than 20,000 threads, there is no such model or it cannot write titles, or the threads
-            are of several tenants and `by` does not see all tenants: such a job belongs to none of them.
+        InvalidInput: there are more threads than `AI_RETITLE_MAX_THREADS`, there is no such model or it cannot write titles,
+            or the threads are of several tenants and `by` does not see all tenants: such a job belongs to none of them.
     """
     permissions.require(by, PERMISSION)
     alias = conf.current().title_model if model_alias is None else model_alias
@@ -116,11 +116,12 @@ def request(*, selection: Selection, by: Any, at: datetime, model_alias: str | N
 
 def _threads(selection: Selection) -> list[ChatThread]:
     found = selection.queryset().only("pk", "name", "tenant_id", "title_locked", "last_activity_at")
-    threads = list(found.latest_first()[: MOST_THREADS + 1])
+    most = conf.current().retitle_max_threads
+    threads = list(found.latest_first()[: most + 1])
     if not threads:
         raise NotFound
-    if len(threads) > MOST_THREADS:
-        raise InvalidInput(f"Choose at most {MOST_THREADS:,} threads at a time.")
+    if len(threads) > most:
+        raise InvalidInput(f"Choose at most {most:,} threads at a time.")
     if len({thread.tenant_id for thread in threads}) > 1 and tenancy.current().tenants is not None:
         raise InvalidInput("Choose threads of one tenant.")
     return threads
@@ -170,9 +171,7 @@ def _propose(job: Job, now: Clock) -> None:
 
 def _batch(spec: llm.ModelSpec | None) -> int:
     """So many that a batch takes less time than a worker may be silent."""
-    if spec is None:
-        return RULE_BATCH
-    return 1 if spec.provider == titles.LOCAL else titles.AT_ONCE
+    return RULE_BATCH if spec is None else spec.concurrency
 
 
 def _note_problem(job: Job, reason: str) -> None:

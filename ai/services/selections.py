@@ -96,15 +96,15 @@ class Selection:
         found: type[Model] = NOUNS[self.noun]
         return found
 
-    def frozen(self, *, at: datetime) -> Selection:
-        """The same rows, without those that are added after `at`."""
+    def frozen(self, *, at: datetime, most: int = MOST_IDS) -> Selection:
+        """The same rows, without those that are added after `at`; of what a search by words found, the first `most`."""
         if self.ids is not None or self.until is not None:
             return self
         if not self.words or search.is_by_id(self.model, self.words):
             return replace(self, until=at)
         rows = search.rows(NOUNS[self.noun].objects.all(), self.words)
-        found = tuple(rows.values_list("pk", flat=True)[: MOST_IDS + 1])
-        return replace(self, until=at, found=found[:MOST_IDS], is_cut=len(found) > MOST_IDS)
+        found = tuple(rows.values_list("pk", flat=True)[: most + 1])
+        return replace(self, until=at, found=found[:most], is_cut=len(found) > most)
 
     def queryset(self) -> Any:
         """The rows in the current scope."""
@@ -144,7 +144,7 @@ class Selection:
             return f"{len(self.ids):,} chosen {self.noun}"
         said = [filters.sentence(name, self._shown(name, value)) for name, value in sorted(self.filters.items())]
         said += [f"with the words “{self.words}”"] if self.words else []
-        said += [f"only the first {MOST_IDS:,} that were found"] if self.is_cut else []
+        said += [f"only the first {len(self.found or ()):,} that were found"] if self.is_cut else []
         return f"{self.noun}: {', '.join(said)}" if said else f"all {self.noun}"
 
     def _shown(self, name: str, value: str) -> str:

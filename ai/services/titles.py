@@ -29,8 +29,6 @@ __all__ = ["Conversation", "Proposal", "by_rule", "find", "for_now", "tags_for",
 
 log = logging.getLogger(__name__)
 
-#: How many conversations a model is asked about at the same time.
-AT_ONCE = 8
 LOCAL = "local"
 
 _loading = Lock()
@@ -138,7 +136,7 @@ async def _written(
     from ai.services.titling import writers  # noqa: PLC0415 - `load` has done it
 
     is_local = spec.provider == LOCAL
-    gate = asyncio.Semaphore(1 if is_local else AT_ONCE)
+    gate = asyncio.Semaphore(spec.concurrency)
 
     async def one(conversation: Conversation) -> Written | None:
         if not conversation.turns:
@@ -154,10 +152,10 @@ async def _written(
         await llm.aclose()
 
 
-def in_batches(things: Iterable[Any], *, size: int = AT_ONCE) -> Iterator[list[Any]]:
-    """The things, so many at a time."""
+def in_batches(things: Iterable[Any]) -> Iterator[list[Any]]:
+    """The things, so many at a time as a model is asked about."""
     waiting = iter(things)
-    while batch := list(islice(waiting, size)):
+    while batch := list(islice(waiting, conf.current().model_concurrency)):
         yield batch
 
 

@@ -16,7 +16,6 @@ from django.utils import timezone
 from ai import tenancy
 from ai.models import AuditEntry, ChatThread, Job, Tenant
 from ai.services import jobs
-from ai.services.exports import jobs as exports
 from ai.services.selections import NOUNS as MODELS
 from ai.services.tables import reader
 from tests import factories
@@ -217,8 +216,8 @@ class TestFile:
 
 class TestJob:
     @pytest.fixture
-    def job(self, made: world.World, monkeypatch: pytest.MonkeyPatch) -> Job:
-        monkeypatch.setattr(exports, "rows_in_part", lambda *_: 2)
+    def job(self, made: world.World, settings: Any) -> Job:
+        settings.AI_EXPORT_PART_ROWS = 2
         client = signed_in(made, *MAY, "view_job")
 
         answer = client.post("/admin/ai/message/export/?role=user", {"format": "csv"})

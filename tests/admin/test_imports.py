@@ -214,15 +214,11 @@ class TestDoors:
         assert not Job._base_manager.exists()
 
     def test_what_is_too_big_is_refused(self, owner: Tenant, settings: Any) -> None:
-        from ai import conf
-
         settings.AI_IMPORT_MAX_BYTES = 10
-        conf.current.cache_clear()
         client = staff(owner)
 
         response = client.post(
             UPLOAD, {"file": SimpleUploadedFile("a.jsonl", b"x" * 11), "format": "auto"}, follow=True
         )
 
-        conf.current.cache_clear()
         assert "The file has more than 10 bytes" in response.content.decode()

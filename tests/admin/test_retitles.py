@@ -105,6 +105,21 @@ class TestAsk:
         assert "threads: tag is billing" in page
         assert Job.objects.get().total == 3
 
+    def test_takes_no_more_than_it_may(self, tenant: Tenant, settings: Any) -> None:
+        settings.AI_RETITLE_MAX_THREADS = 2
+        rows = [thread(tenant, number) for number in range(3)]
+        client, ticked = operator(tenant, *MAY), ",".join(row.pk.hex for row in rows)
+
+        page = client.get(f"{ASK}?list=").content.decode()
+        answers = [
+            client.post(ASK, {**given, "model": ""}, follow=True).content.decode()
+            for given in ({"ids": "", "list": ""}, {"ids": ticked}, {"ids": ticked[:65]})
+        ]
+
+        assert "The list shows more than 2 threads: narrow it first." in page
+        assert ["Choose at most 2 threads at a time." in answer for answer in answers] == [True, True, False]
+        assert Job.objects.get().total == 2
+
     def test_of_a_list_that_shows_nothing_is_not_there(self, tenant: Tenant) -> None:
         client = operator(tenant, *MAY)
 
@@ -241,9 +256,8 @@ class TestBatch:
         assert url_of(job) in shown
         assert url_of(job) not in hidden
 
-    def test_is_led_to_from_the_job_that_applies_it(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(retitle_batches, "AT_ONCE", 1)
-        job, client = propose(tenant), operator(tenant, *MAY)
+    def test_is_led_to_from_the_job_that_applies_it(self, tenant: Tenant) -> None:
+        job, client = propose(tenant, retitle_batches.AT_ONCE + 1), operator(tenant, *MAY)
 
         shown = client.post(url_of(job), {**form_of(client, job), "do": "apply"}, follow=True).content.decode()
         change = Job.objects.get(kind="retitle_apply")
@@ -252,11 +266,11 @@ class TestBatch:
         done = client.get(url_of(job)).content.decode()
 
         assert "The titles are being applied." in shown
-        assert "Apply 3 titles: 0 of 3" in shown
+        assert "Apply 201 titles: 0 of 201" in shown
         assert 'data-active="yes"' in shown
         assert url_of(job) in page
         assert "A worker goes through the batch" in page
-        assert "3 applied" in done
+        assert "201 applied" in done
         assert 'data-active="no"' in done
 
 

@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from ai.models import Job, LanguageModel, ReviewItem, ReviewJudge, ReviewJudgement, ReviewQueue, Tenant
 from ai.services import jobs
-from ai.services.reviews import judge_work
 from tests import factories
 from tests.fakes.vendors import VendorServer
 from tests.runner.scripted import scripted_model
@@ -171,15 +170,13 @@ class TestRun:
 
 
 class TestFigures:
-    def test_show_kappa_and_who_said_what(
-        self, tenant: Tenant, scripted: VendorServer, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_show_kappa_and_who_said_what(self, tenant: Tenant, scripted: VendorServer, settings: Any) -> None:
         made, ana = queue(tenant, items=12), reviewer(tenant)
         for answers in (YES, YES, NO, NO) * 3:
             review(made, ana, answers)
         said = iter([True, True, False, True] * 3)
         scripted.script(answering(lambda _: {"helpful": next(said)}))
-        monkeypatch.setattr(judge_work, "AT_ONCE", 1)  # one after the other, so that it is known which answer is whose
+        settings.AI_MODEL_CONCURRENCY = 1  # one after the other, so that it is known which answer is whose
         judged(made)
 
         html = page(signed_in(leading(tenant)), made)

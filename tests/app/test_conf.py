@@ -80,6 +80,33 @@ class TestRead:
         with pytest.raises(ValueError, match=name):
             conf.read({name: value})
 
+    def test_reads_how_much_there_may_be(self) -> None:
+        source = {"AI_MODEL_CONCURRENCY": "16", "AI_REMOTE_RETRIES": "0", "AI_REMOTE_TIMEOUT_SECONDS": "7.5"}
+
+        settings = conf.read(source)
+
+        assert (settings.model_concurrency, settings.remote_retries) == (16, 0)
+        assert settings.remote_timeout_seconds == 7.5
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("AI_MODEL_CONCURRENCY", "0"),
+            ("AI_MODEL_CONCURRENCY", "many"),
+            ("AI_EXPORT_PART_ROWS", "0"),
+            ("AI_RETITLE_MAX_THREADS", "0"),
+            ("AI_SYNC_MAX_THREADS", "-1"),
+            ("AI_REMOTE_RETRIES", "-1"),
+            ("AI_REMOTE_MAX_BYTES", "0"),
+            ("AI_REMOTE_TIMEOUT_SECONDS", "0"),
+            ("AI_REMOTE_TIMEOUT_SECONDS", "nan"),
+            ("AI_REMOTE_TIMEOUT_SECONDS", "inf"),
+        ],
+    )
+    def test_refuses_what_nothing_could_be_done_with(self, name: str, value: str) -> None:
+        with pytest.raises(ValueError, match=name):
+            conf.read({name: value})
+
     @pytest.mark.parametrize(
         ("said", "meant"),
         [("yes", True), ("On", True), ("1", True), (True, True), ("no", False), (" OFF ", False), (False, False)],
@@ -112,6 +139,7 @@ class TestChecks:
         ("name", "value", "problem"),
         [
             ("AI_MAX_FILE_BYTES", "many", "ai.E001"),
+            ("AI_MODEL_CONCURRENCY", "0", "ai.E001"),
             ("AI_SECRETS_KEY", "short", "ai.E002"),
             ("AI_AGENTS", {"a": "tests.nowhere.a"}, "ai.E003"),
         ],

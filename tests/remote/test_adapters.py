@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
+from ai import conf
 from ai.exceptions import InvalidInput, Misconfigured, RemoteError, RemoteMissing, RemoteRefused
 from ai.models.connections import Address
-from ai.remote import bounds, gates, lines
+from ai.remote import gates, lines
 from ai.remote.kinds import ADAPTERS, adapter
 from ai.remote.lines import Line
 from ai.remote.port import RemoteMessage
@@ -76,14 +77,9 @@ MISSING = {"thread": "thread_no", "conversation": "conv_no", "response": "resp_n
 every_kind = pytest.mark.parametrize("kind", list(ADAPTERS))
 
 
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "FIRST_WAIT_SECONDS", 0.01)
-
-
 @pytest.fixture
 async def line(server: RemoteServer) -> AsyncIterator[Line]:
-    made = Line(Address(server.url, KEY))
+    made = Line(Address(server.url, KEY), first_wait=0.01)
     yield made
     await made.aclose()
 
@@ -159,7 +155,25 @@ class TestEveryKind:
         with pytest.raises(RemoteError, match="answered 500"):
             await read(line, kind, key)
 
-        assert len(server.requests) == lines.TRIES
+        assert len(server.requests) == 1 + conf.current().remote_retries
+
+    @override_settings(AI_REMOTE_RETRIES=1)
+    async def test_tries_as_often_as_it_may(self, server: RemoteServer, line: Line) -> None:
+        server.script(Failure(500, "GET"), Failure(500, "GET"))
+
+        with pytest.raises(RemoteError, match="answered 500"):
+            await line.get("/models")
+        await line.get("/models")
+
+        assert len(server.requests) == 3
+
+    @override_settings(AI_REMOTE_RETRIES=0)
+    async def test_waits_for_a_server_that_has_not_failed(self, server: RemoteServer, line: Line) -> None:
+        server.script(*(Failure(429, "GET", headers={"Retry-After": "0.01"}) for _ in range(5)))
+
+        await line.get("/models")
+
+        assert len(server.requests) == 6
 
     @every_kind
     async def test_an_expired_key_is_asked_with_once(self, server: RemoteServer, line: Line, kind: str) -> None:
@@ -173,11 +187,8 @@ class TestEveryKind:
         assert len(server.requests) == 1
 
     @every_kind
-    async def test_a_slow_server_is_given_up(
-        self, server: RemoteServer, monkeypatch: pytest.MonkeyPatch, kind: str
-    ) -> None:
-        monkeypatch.setattr(lines, "READ_SECONDS", 0.1)
-        monkeypatch.setattr(lines, "TRIES", 1)
+    @override_settings(AI_REMOTE_TIMEOUT_SECONDS=0.1, AI_REMOTE_RETRIES=0)
+    async def test_a_slow_server_is_given_up(self, server: RemoteServer, kind: str) -> None:
         key = MAKE[kind](server)
         server.delay = 0.5
         slow = Line(Address(server.url, KEY))
@@ -294,13 +305,11 @@ class TestStored:
 
 
 class TestLine:
-    async def test_reads_no_answer_without_end(
-        self, server: RemoteServer, line: Line, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(bounds, "MOST_BYTES", 1000)
+    @override_settings(AI_REMOTE_MAX_BYTES=1000)
+    async def test_reads_no_answer_without_end(self, server: RemoteServer, line: Line) -> None:
         key = server.state.conversation(words("user", "word " * 300))
 
-        with pytest.raises(RemoteError, match="larger than"):
+        with pytest.raises(RemoteError, match="larger than the 1,000 bytes"):
             await line.get(f"/conversations/{key}/items")
 
     def test_goes_nowhere_private_unless_allowed(self) -> None:

@@ -184,11 +184,8 @@ class TestSchedule:
 
         assert schedule.run(at=timezone.now()) is None
 
-    @override_settings(AI_SYNC_EVERY_MINUTES=10)
-    def test_counts_no_thread_that_has_another_systems_id(
-        self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(requests, "MOST_THREADS", 2)
+    @override_settings(AI_SYNC_EVERY_MINUTES=10, AI_SYNC_MAX_THREADS=2)
+    def test_counts_no_thread_that_has_another_systems_id(self, tenant: Tenant) -> None:
         factories.thread(tenant, external_id="conv_1")
         for number in range(3):
             factories.thread(tenant, external_id=f"chat-{number}", source="chatgpt")
@@ -198,11 +195,8 @@ class TestSchedule:
         assert job is not None
         assert job.total == 1
 
-    @override_settings(AI_SYNC_EVERY_MINUTES=10)
-    def test_says_why_there_is_none(
-        self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        monkeypatch.setattr(requests, "MOST_THREADS", 2)
+    @override_settings(AI_SYNC_EVERY_MINUTES=10, AI_SYNC_MAX_THREADS=2)
+    def test_says_why_there_is_none(self, tenant: Tenant, caplog: pytest.LogCaptureFixture) -> None:
         for number in range(3):
             factories.thread(tenant, external_id=f"conv_{number}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.test import override_settings
 from django.utils import timezone
 
 from ai.exceptions import Forbidden, InvalidInput, NotFound
@@ -125,6 +126,15 @@ class TestRefusals:
             requests.request(selection=selection, by=by, at=timezone.now())
         with pytest.raises(Forbidden):
             requests.bring_in(external_ids=["thread_a"], connection_id=connection.pk, by=by, at=timezone.now())
+
+    @override_settings(AI_SYNC_MAX_THREADS=2)
+    def test_more_threads_than_are_moved_at_a_time(self, tenant: Tenant, connection: RemoteConnection) -> None:
+        threads = [factories.thread(tenant) for _ in range(3)]
+
+        with pytest.raises(InvalidInput, match="at most 2 threads"):
+            move(connection, *threads)
+
+        assert move(connection, *threads[:2]).total == 2
 
     def test_a_connection_of_another_tenant(self, tenant: Tenant, server: RemoteServer) -> None:
         other = factories.tenant("Elsewhere")

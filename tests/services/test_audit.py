@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
 
-from ai import dispatch, tenancy
+from ai import tenancy
 from ai.models import AuditEntry, AuditSeal, Tenant, kept
 from ai.services import actors, audit, files
 from ai.tasks.audit import note_view
@@ -23,11 +24,13 @@ pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
+Seal = Callable[..., int]
 
-@pytest.fixture(autouse=True)
-def _a_new_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatch, "_views", dispatch._Views())
-    monkeypatch.setattr(audit, "_late", audit._Late(NOW))
+
+@pytest.fixture
+def seal() -> Seal:
+    """Seals as a process does that has just looked for entries that came late."""
+    return partial(audit.seal, late=audit.Late(NOW))
 
 
 @pytest.fixture(autouse=True)
@@ -84,9 +87,9 @@ class TestKept:
         with pytest.raises(DatabaseError, match="only ever added to"), transaction.atomic():
             connection.cursor().execute(f"TRUNCATE {table}")
 
-    def test_a_seal_cannot_be_changed_or_deleted(self) -> None:
+    def test_a_seal_cannot_be_changed_or_deleted(self, seal: Seal) -> None:
         entries(1)
-        audit.seal(at=NOW)
+        seal(at=NOW)
 
         with pytest.raises(DatabaseError, match="only ever added to"), transaction.atomic():
             AuditSeal.objects.update(digest="0" * 64)
@@ -95,53 +98,53 @@ class TestKept:
 
 
 class TestSeal:
-    def test_seals_each_entry_once(self) -> None:
+    def test_seals_each_entry_once(self, seal: Seal) -> None:
         entries(3)
 
-        counts = [audit.seal(at=NOW), audit.seal(at=NOW)]
+        counts = [seal(at=NOW), seal(at=NOW)]
 
         assert counts == [3, 0]
         assert list(AuditSeal.objects.order_by("number").values_list("number", flat=True)) == [1, 2, 3]
 
-    def test_goes_on_from_the_last_seal(self) -> None:
+    def test_goes_on_from_the_last_seal(self, seal: Seal) -> None:
         entries(2)
-        audit.seal(at=NOW)
+        seal(at=NOW)
         entries(2)
 
-        audit.seal(at=NOW)
+        seal(at=NOW)
 
         assert audit.verify().faults == []
         assert audit.verify().sealed == 4
 
-    def test_seals_what_was_written_before_and_seen_later(self) -> None:
+    def test_seals_what_was_written_before_and_seen_later(self, seal: Seal) -> None:
         audit.record("later", by=actors.SYSTEM, at=NOW)
-        audit.seal(at=NOW)
+        seal(at=NOW)
         audit.record("earlier", by=actors.SYSTEM, at=NOW - timedelta(minutes=30))
 
-        assert audit.seal(at=NOW) == 1
+        assert seal(at=NOW) == 1
 
-    def test_takes_the_same_queries_for_one_and_for_many(self, django_assert_num_queries: Any) -> None:
+    def test_takes_the_same_queries_for_one_and_for_many(self, seal: Seal, django_assert_num_queries: Any) -> None:
         entries(1)
-        audit.seal(at=NOW)
+        seal(at=NOW)
         entries(50)
 
         with django_assert_num_queries(6):  # two look for the end of the chain, one reads, one writes, in a transaction
-            audit.seal(at=NOW)
+            seal(at=NOW)
 
-    def test_seals_what_came_hours_late(self) -> None:
+    def test_seals_what_came_hours_late(self, seal: Seal) -> None:
         entries(1)
-        audit.seal(at=NOW)
+        seal(at=NOW)
         audit.record("late", by=actors.SYSTEM, at=NOW - timedelta(hours=5))
 
-        assert audit.seal(at=NOW + timedelta(minutes=1)) == 0
-        assert audit.seal(at=NOW + timedelta(minutes=11)) == 1
+        assert seal(at=NOW + timedelta(minutes=1)) == 0
+        assert seal(at=NOW + timedelta(minutes=11)) == 1
 
-    def test_is_not_stopped_by_a_clock_that_is_ahead(self) -> None:
+    def test_is_not_stopped_by_a_clock_that_is_ahead(self, seal: Seal) -> None:
         audit.record("ahead", by=actors.SYSTEM, at=NOW + timedelta(hours=3))
-        audit.seal(at=NOW)
+        seal(at=NOW)
         entries(1)
 
-        assert audit.seal(at=NOW + timedelta(minutes=1)) == 1
+        assert seal(at=NOW + timedelta(minutes=1)) == 1
 
 
 class TestVerify:
@@ -153,9 +156,9 @@ class TestVerify:
     def test_of_an_empty_log_says_so(self) -> None:
         assert verify() == "0 entries are sealed, and as they were written.\n"
 
-    def test_shows_a_changed_entry(self) -> None:
+    def test_shows_a_changed_entry(self, seal: Seal) -> None:
         changed = entries(5)[2]
-        audit.seal(at=NOW)
+        seal(at=NOW)
         with by_force() as cursor:
             cursor.execute(
                 "UPDATE ai_audit_entry SET actor_name = 'nobody' WHERE action = 'thing.done' AND at = %s",
@@ -166,26 +169,26 @@ class TestVerify:
             verify()
         assert audit.verify().faults == [f"Entry 3 ({changed.pk}), or its seal, was changed."]
 
-    def test_shows_a_removed_entry(self) -> None:
+    def test_shows_a_removed_entry(self, seal: Seal) -> None:
         removed = entries(5)[1]
-        audit.seal(at=NOW)
+        seal(at=NOW)
         with by_force():
             AuditEntry.objects.filter(pk=removed.pk).delete()
 
         assert audit.verify().faults == [f"Entry 2 ({removed.pk}) was removed."]
 
-    def test_shows_an_entry_that_was_removed_with_its_seal(self) -> None:
+    def test_shows_an_entry_that_was_removed_with_its_seal(self, seal: Seal) -> None:
         removed = entries(5)[1]
-        audit.seal(at=NOW)
+        seal(at=NOW)
         with by_force():
             AuditEntry.objects.filter(pk=removed.pk).delete()
             AuditSeal.objects.filter(number=2).delete()
 
         assert audit.verify().faults == ["Seals 2 to 2 are missing."]
 
-    def test_shows_that_the_end_is_missing_to_whoever_kept_the_newest_digest(self) -> None:
+    def test_shows_that_the_end_is_missing_to_whoever_kept_the_newest_digest(self, seal: Seal) -> None:
         entries(3)
-        audit.seal(at=NOW)
+        seal(at=NOW)
         head = audit.verify().head
         with by_force():
             AuditEntry.objects.filter(pk=AuditSeal.objects.get(number=3).entry_id).delete()
@@ -195,9 +198,9 @@ class TestVerify:
         with pytest.raises(CommandError):
             verify(head=head)
 
-    def test_takes_a_digest_that_was_kept_and_more_entries_since(self) -> None:
+    def test_takes_a_digest_that_was_kept_and_more_entries_since(self, seal: Seal) -> None:
         entries(3)
-        audit.seal(at=NOW)
+        seal(at=NOW)
         head = audit.verify().head
         entries(1)
 

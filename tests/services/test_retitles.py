@@ -48,8 +48,8 @@ def apply(job: Job, **values: Any) -> None:
     retitle_batches.apply(job_id=job.pk, **(fixed | values))
 
 
-def undo(job: Job) -> None:
-    retitle_batches.undo(job_id=job.pk, by=actors.SYSTEM, at=NOW)
+def undo(job: Job, **values: Any) -> None:
+    retitle_batches.undo(job_id=job.pk, by=actors.SYSTEM, at=NOW, **values)
 
 
 def states(job: Job) -> list[str]:
@@ -362,10 +362,6 @@ class TestUndo:
 
 
 class TestLargeBatch:
-    @pytest.fixture(autouse=True)
-    def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(retitle_batches, "AT_ONCE", 2)
-
     def change(self, job: Job) -> Job:
         job.refresh_from_db()
         found = retitle_batches.change_of(job)
@@ -375,13 +371,13 @@ class TestLargeBatch:
     def test_is_applied_and_undone_by_a_worker(self, tenant: Tenant) -> None:
         job = propose(*(thread(tenant, name=f"Old {number}") for number in range(3)))
 
-        apply(job)
+        apply(job, at_once=2)
         assert states(job) == ["chosen"] * 3
         with pytest.raises(Conflict, match="being changed"):
             undo(job)
         jobs.carry_on(job_id=self.change(job).pk, worker="w", now=lambda: NOW)
         applied = (names(), self.change(job).status, self.change(job).done)
-        undo(job)
+        undo(job, at_once=2)
         jobs.carry_on(job_id=self.change(job).pk, worker="w", now=lambda: NOW)
 
         assert applied == ({"How do tides work?"}, "completed", 3)
@@ -390,10 +386,10 @@ class TestLargeBatch:
 
     def test_goes_on_after_a_cancelled_change(self, tenant: Tenant) -> None:
         job = propose(*(thread(tenant, name=f"Old {number}") for number in range(3)))
-        apply(job)
+        apply(job, at_once=2)
         jobs.cancel(job_id=self.change(job).pk, by=actors.SYSTEM, at=NOW)
 
-        apply(job)
+        apply(job, at_once=2)
         jobs.carry_on(job_id=self.change(job).pk, worker="w", now=lambda: NOW)
 
         assert states(job) == ["applied"] * 3

@@ -16,7 +16,7 @@ from ai import ids, tenancy
 from ai.admin import threads as admin_threads
 from ai.exceptions import InvalidInput
 from ai.models import ChatThread, Message, Tenant
-from ai.services import filters, selections
+from ai.services import filters
 from ai.services.selections import NOUNS, Selection
 from tests import factories
 from tests.admin import world
@@ -133,20 +133,18 @@ class TestFrozen:
 
         assert names(selection) == ["A parcel"]
 
-    def test_keeps_a_search_by_id_whole(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(selections, "MOST_IDS", 10)
+    def test_keeps_a_search_by_id_whole(self, tenant: Tenant) -> None:
         thread = factories.thread(tenant, *factories.talk(8))
 
-        selection = kept(Selection.of_list("messages", {"q": str(thread.pk)}).frozen(at=timezone.now()))
+        selection = kept(Selection.of_list("messages", {"q": str(thread.pk)}).frozen(at=timezone.now(), most=10))
 
         assert selection.count() == 16
         assert "only the first" not in selection.describe()
 
-    def test_says_where_a_search_found_more_than_is_kept(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(selections, "MOST_IDS", 10)
+    def test_says_where_a_search_found_more_than_is_kept(self, tenant: Tenant) -> None:
         factories.thread(tenant, *({"role": "user", "content": f"Parcel {number}"} for number in range(11)))
 
-        selection = kept(Selection.of_list("messages", {"q": "parcel"}).frozen(at=timezone.now()))
+        selection = kept(Selection.of_list("messages", {"q": "parcel"}).frozen(at=timezone.now(), most=10))
 
         assert selection.count() == 10
         assert selection.describe() == "messages: with the words “parcel”, only the first 10 that were found"

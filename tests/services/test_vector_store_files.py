@@ -357,15 +357,15 @@ class TestBatches:
 
 class TestLimits:
     def test_of_a_store_hold(self, tenant: Tenant) -> None:
-        usual = vector_store_files.MOST_FILES
-        vector_store_files.MOST_FILES = 2
-        try:
-            store = store_of(REFUNDS)
+        store = store_of()
+        VectorStoreFile.objects.bulk_create(
+            VectorStoreFile(tenant_id=tenant.pk, vector_store_id=store.pk, file_id=f"file-{number}")
+            for number in range(vector_store_files.MOST_FILES - 1)
+        )
+
+        add(store, uploaded(HOURS))
+        with pytest.raises(InvalidInput, match="at most 10,000 files; this one has 10,000"):
             add(store, uploaded(HOURS))
-            with pytest.raises(InvalidInput, match="at most 2 files"):
-                add(store, uploaded(HOURS))
-        finally:
-            vector_store_files.MOST_FILES = usual
 
 
 class TestPermissions:

@@ -8,7 +8,7 @@ import pytest
 
 from ai.exceptions import InvalidInput
 from ai.models import Job, Tenant
-from ai.services import actors, jobs, retitle_batches, retitles, titles, working
+from ai.services import actors, jobs, retitle_batches, retitles, working
 from ai.services.selections import Selection
 from tests import factories
 
@@ -63,18 +63,17 @@ class TestRetitling:
         chosen = Selection.of_ids("threads", [row.pk for row in rows])
         return retitles.request(selection=chosen, by=actors.SYSTEM, at=NOW, model_alias="")
 
-    def test_of_finding_titles(self, proposed: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(titles, "find", lambda *_, **__: fail(ValueError("a fault")))
+    def test_of_finding_titles(self, proposed: Job) -> None:
+        Job.objects.filter(pk=proposed.pk).update(data={"model": ["no", "alias"]})
 
         jobs.carry_on(job_id=proposed.pk, worker="w", now=lambda: NOW)
 
         proposed.refresh_from_db()
-        assert (proposed.status, proposed.error) == ("failed", "It failed: ValueError. See the worker's log.")
+        assert (proposed.status, proposed.error) == ("failed", "It failed: AttributeError. See the worker's log.")
 
-    def test_of_applying_titles(self, proposed: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(retitle_batches, "AT_ONCE", 2)
+    def test_of_applying_titles(self, proposed: Job) -> None:
         jobs.carry_on(job_id=proposed.pk, worker="w", now=lambda: NOW)
-        retitle_batches.apply(job_id=proposed.pk, by=actors.SYSTEM, at=NOW)
+        retitle_batches.apply(job_id=proposed.pk, by=actors.SYSTEM, at=NOW, at_once=2)
         change = Job.objects.get(kind=retitle_batches.APPLY)
         Job.objects.filter(pk=change.pk).update(data={})
 

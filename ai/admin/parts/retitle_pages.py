@@ -73,7 +73,8 @@ def ask(admin: Any, request: HttpRequest) -> HttpResponse:
     asked = _asked(request)
     if request.method == "POST":
         return answer(request, asked.back, lambda: _requested(request, asked))
-    count = asked.every.count(most=retitles.MOST_THREADS + 1) if asked.every else 0
+    most = conf.current().retitle_max_threads
+    count = asked.every.count(most=most + 1) if asked.every else 0
     is_more = asked.these is None or count > len(asked.rows)
     every = asked.every if asked.every and is_more else None
     shown = len(asked.rows) if asked.these else count
@@ -86,11 +87,11 @@ def ask(admin: Any, request: HttpRequest) -> HttpResponse:
         "is_listed": "list" in request.GET,
         "every": every.describe() if every else "",
         "count": count,
-        "too_many": count > retitles.MOST_THREADS,
-        "most": retitles.MOST_THREADS,
+        "too_many": count > most,
+        "most": most,
         "offers": _offers(_models(), asked.these, every),
     }
-    title = f"Retitle {shown:,} thread{'s' * (shown != 1)}" if shown <= retitles.MOST_THREADS else "Retitle all threads"
+    title = f"Retitle {shown:,} thread{'s' * (shown != 1)}" if asked.these or shown <= most else "Retitle all threads"
     response: HttpResponse = admin.page(request, "admin/ai/retitle/ask.html", title, **context)
     return response
 

@@ -9,6 +9,7 @@ from typing import IO, Any
 
 from django.db.models import Count, Sum
 
+from ai import conf
 from ai.models import Job
 from ai.services import audit, permissions
 from ai.services.exports import formats, jobs, manifests, writing
@@ -19,9 +20,6 @@ SPOOLED_BYTES = 1024 * 1024
 
 #: What is selected is counted up to here.
 MOST_COUNTED = 100_000
-
-#: Threads with more messages than this together take a while.
-MOST_MESSAGES = 20_000
 
 
 @dataclass
@@ -42,9 +40,10 @@ class Weight:
     messages: int = 0
 
     def is_light(self, noun: str, format_: formats.Format) -> bool:
-        """Whether an export of so much takes no time."""
-        has_messages = noun == "threads" and format_.name != "csv"
-        return self.rows <= jobs.rows_in_part(noun, format_) and (not has_messages or self.messages <= MOST_MESSAGES)
+        """Whether an export of so much takes no time: a job would have one part, in which the messages count as rows."""
+        messages = self.messages if jobs.has_messages(noun, format_) else 0
+        rows = min(jobs.rows_in_part(noun, format_), MOST_COUNTED)
+        return self.rows <= rows and messages <= conf.current().export_part_rows
 
 
 def weigh(selection: Selection, *, most: int = MOST_COUNTED + 1) -> Weight:

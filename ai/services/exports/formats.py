@@ -62,7 +62,7 @@ def compressed(write: Writer) -> Writer:
 
 @dataclass(frozen=True)
 class Format:
-    """A format. `rows_in_part` says how many rows of the selection a worker writes before it notes how far it is."""
+    """A format of a file."""
 
     name: str
     label: str
@@ -72,7 +72,6 @@ class Format:
     write: Writer
     nouns: tuple[str, ...] = NOUNS
     assemble: Assembler = join
-    rows_in_part: int = 20_000
 
 
 def _jsonl(noun: str, querysets: Iterable[Any], out: IO[bytes], *, is_first: bool = True) -> Written:

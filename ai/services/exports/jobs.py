@@ -38,15 +38,24 @@ KEY_BYTES = 16
 KEYS_AT_ONCE = 200_000
 KEYS_IN_QUERY = 1000
 
+#: A thread with its messages weighs as much as so many rows.
+ROWS_OF_A_THREAD = 20
+
 
 def permission(selection: Selection) -> str:
     """The permission that an export of such rows takes."""
     return f"ai.export_{selection.model._meta.model_name}"
 
 
+def has_messages(noun: str, format_: Format) -> bool:
+    """Whether what is exported are threads with all that is said in them."""
+    return noun == "threads" and format_.name != "csv"
+
+
 def rows_in_part(noun: str, format_: Format) -> int:
     """How many rows a part has: conversations weigh more than rows."""
-    return format_.rows_in_part if noun != "threads" or format_.name == "csv" else format_.rows_in_part // 20
+    rows = conf.current().export_part_rows
+    return max(rows // ROWS_OF_A_THREAD, 1) if has_messages(noun, format_) else rows
 
 
 @transaction.atomic
@@ -75,6 +84,7 @@ def request(*, selection: Selection, format_name: str, by: Any, at: datetime) ->
         "format": format_.name,
         "name": writing.name_of(kept, format_, at=at),
         "needs": [permission(kept)],
+        "part_rows": rows_in_part(kept.noun, format_),
         "sees_all": tenancy.current().tenants is None,
         "by": {"id": actors.id_of(by), "name": actors.name_of(by)},
     }
@@ -126,7 +136,8 @@ class _Work:
         self.job, self.now = job, now
         self.selection = Selection.from_json(job.data["selection"])
         self.format = formats.named(job.data["format"], self.selection.noun)
-        self.size = rows_in_part(self.selection.noun, self.format)
+        # As it was when the job was asked for: parts of another size would repeat rows, or leave some out.
+        self.size: int = job.data.get("part_rows") or rows_in_part(self.selection.noun, self.format)
         self._beat = Pulse(job, now)
 
     def run(self) -> None:

@@ -26,9 +26,6 @@ from ai.stores.rubrics import Rubric
 if TYPE_CHECKING:
     from ai.services.reviews.judge_calls import Judged
 
-#: How many items a model is asked about at the same time.
-AT_ONCE = 8
-
 #: Failures that every other item will meet as well.
 HOPELESS = frozenset({"authentication_failed", "model_not_found"})
 DONE, FAILED = "done", "failed"
@@ -44,11 +41,6 @@ class _Work:
     unit: str
     rubric: Rubric
     spec: llm.ModelSpec
-
-    @property
-    def at_once(self) -> int:
-        """How many items are asked about together; the embedded model answers one after the other."""
-        return 1 if self.spec.provider == judging.LOCAL else AT_ONCE
 
 
 def carry_on(*, job_id: UUID, worker: str, now: Clock) -> None:
@@ -67,7 +59,7 @@ def _work(job: Job) -> _Work:
 
 
 def _go_through(job: Job, work: _Work, now: Clock) -> None:
-    while items := JobItem.objects.next_of(job.pk, most=work.at_once):
+    while items := JobItem.objects.next_of(job.pk, most=work.spec.concurrency):
         for item, judged in _answered(job, items, work, now=now):
             if judged.code in HOPELESS:
                 Job.objects.finish(job, status=JobStatus.FAILED, at=now(), error=judged.error)

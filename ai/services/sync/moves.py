@@ -34,18 +34,15 @@ def request(*, selection: Selection, connection_id: UUID, makes: str, by: Any, a
     Raises:
         Forbidden.
         NotFound: none of the threads exists for `by`, or there is no such connection.
-        InvalidInput: threads of another tenant than the connection's, or an unknown kind.
+        InvalidInput: threads of another tenant than the connection's, more than `AI_SYNC_MAX_THREADS`, or an unknown kind.
     """
     permissions.require(by, "ai.sync_chatthread")
     if makes and makes not in Makes.values:
         raise InvalidInput("Say “conversation” or “thread”.")
     connection = requests.connection_named(connection_id)
-    rows = selection.queryset().only("pk", "name", "tenant_id", "external_id").latest_first()
-    threads = list(rows[: requests.MOST_THREADS + 1])
+    threads = requests.no_more(selection.queryset().only("pk", "name", "tenant_id", "external_id"))
     if not threads:
         raise NotFound("None of these threads exists.")
-    if len(threads) > requests.MOST_THREADS:
-        raise InvalidInput(f"Choose at most {requests.MOST_THREADS:,} threads at a time.")
     if {thread.tenant_id for thread in threads} != {connection.tenant_id}:
         raise InvalidInput("The threads and the connection belong to different tenants.")
     title = f"Move {len(threads):,} thread{'s' * (len(threads) != 1)} to {connection.name}"

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from ai import dispatch, tenancy
+from ai import conf, dispatch, tenancy
 from ai.exceptions import InvalidInput, NotFound
 from ai.models import ChatThread, Job, JobItem, RemoteConnection, ThreadSync
 from ai.models.remotes import is_remote, kind_of
@@ -21,7 +21,6 @@ from ai.services.selections import Selection
 KIND = "sync"
 #: Where threads come from that began elsewhere.
 SOURCE = "remote"
-MOST_THREADS = 100_000
 MOST_IDS = 1000
 
 WORDS = {"pull": "Fetch", "push": "Send", "both": "Sync"}
@@ -55,16 +54,14 @@ def request(
     Raises:
         Forbidden.
         NotFound: there is no such connection.
-        InvalidInput: none of the threads exists for `by` and has a remote side, there are more than 100,000, or they are
-            of several tenants and `by` does not see all tenants.
+        InvalidInput: none of the threads exists for `by` and has a remote side, there are more than `AI_SYNC_MAX_THREADS`,
+            or they are of several tenants and `by` does not see all tenants.
     """
     permissions.require(by, "ai.sync_chatthread")
     if direction not in DIRECTIONS:
         raise InvalidInput("Say “pull”, “push” or “both”.")
     rows = _wanted(selection, connection_id=connection_id, since=since)
-    threads = list(rows.only("pk", "name", "tenant_id", "external_id", "source").latest_first()[: MOST_THREADS + 1])
-    if len(threads) > MOST_THREADS:
-        raise InvalidInput(f"Choose at most {MOST_THREADS:,} threads at a time.")
+    threads = no_more(rows.only("pk", "name", "tenant_id", "external_id", "source"))
     linked = [thread for thread in threads if kind_of(thread.external_id, thread.source)]
     if not linked:
         raise NothingLinked("None of these threads has a remote side. Move one to a connection to give it one.")
@@ -82,6 +79,19 @@ def _wanted(selection: Selection, *, connection_id: UUID | None, since: datetime
         others = ThreadSync.objects.exclude(connection_id=connection_id).filter(connection_id__isnull=False)
         rows = rows.filter(tenant_id=connection.tenant_id).exclude(pk__in=others.values("thread_id"))
     return rows
+
+
+def no_more(rows: Any) -> list[ChatThread]:
+    """The threads, the latest first.
+
+    Raises:
+        InvalidInput: there are more than may be synced at a time.
+    """
+    most = conf.current().sync_max_threads
+    threads = list(rows.latest_first()[: most + 1])
+    if len(threads) > most:
+        raise InvalidInput(f"Choose at most {most:,} threads at a time.")
+    return threads
 
 
 def _counted(count: int) -> str:

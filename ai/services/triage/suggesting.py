@@ -99,9 +99,17 @@ def sweep(*, at: datetime) -> None:
 
 
 def _take(*, at: datetime) -> list[Feedback]:
-    """Some that wait, which are this worker's for a while."""
-    waiting = Feedback.objects.to_suggest(at=at).defer("history")[: titles.AT_ONCE]
+    """Some that wait, which are this worker's for a while: no more than it asks about at once, so that the while suffices."""
+    waiting = Feedback.objects.to_suggest(at=at).defer("history")[: _at_once()]
     return [row for row in waiting if Feedback.objects.take_to_suggest(row, at=at, until=at + LEASE)]
+
+
+def _at_once() -> int:
+    try:
+        spec = titles.model_spec(conf.current().feedback_model)
+    except AIError:  # it cannot be asked, of which each of them is told
+        spec = None
+    return spec.concurrency if spec else conf.current().model_concurrency
 
 
 def _suggest(rows: list[Feedback], *, now: Clock) -> None:
@@ -147,7 +155,7 @@ async def _chosen(quoted: list[str], *, spec: llm.ModelSpec, choices: list[str])
 
     from ai.services.titling import writers  # noqa: PLC0415 - `titles.load` has done it
 
-    gate = asyncio.Semaphore(1 if spec.provider == titles.LOCAL else titles.AT_ONCE)
+    gate = asyncio.Semaphore(spec.concurrency)
 
     async def one(text: str) -> Written:
         async with gate:

@@ -63,6 +63,8 @@ class VendorServer:
         """Turn off in benchmarks."""
         self.embeddings_fail: Failure | None = None
         """How requests for embeddings are refused; the script is for answers alone."""
+        self.thinking = self.most_thinking = 0
+        """How many requests wait for an answer with a `first_byte_delay`, and how many ever did at a time."""
         self._steps: deque[Step] = deque()
         self._last: Step = Reply()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -119,6 +121,15 @@ class VendorServer:
         """The answer to `request`."""
         step = self._steps.popleft() if self._steps else self._last
         return step if isinstance(step, Reply | Failure) else step(request)
+
+    async def think(self, seconds: float) -> None:
+        """Let an answer wait."""
+        self.thinking += 1
+        self.most_thinking = max(self.most_thinking, self.thinking)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self.thinking -= 1
 
     def enter(self, connection: _Connection) -> None:
         """A client has connected."""
@@ -186,7 +197,7 @@ class _Connection(asyncio.Protocol):
             return
         step = self._server.next_step(request)
         if step.first_byte_delay:
-            await asyncio.sleep(step.first_byte_delay)
+            await self._server.think(step.first_byte_delay)
         if isinstance(step, Failure):
             self._send(*vendor.refusal(step, request), request)
         elif vendor.streams(request):

@@ -118,9 +118,9 @@ class TestFile:
         with pytest.raises(Forbidden, match="export_auditentry"):
             asking.start(selection=chosen, format_name="jsonl", by=person, at=NOW)
 
-    def test_of_many_is_made_in_parts_by_a_worker(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_of_many_is_made_in_parts_by_a_worker(self, settings: Any) -> None:
         written(7)
-        monkeypatch.setattr(exports, "rows_in_part", lambda *_: 2)
+        settings.AI_EXPORT_PART_ROWS = 2
         until = timezone.now()
         chosen = Selection.of_list("audit-entries", {"action": "thing.done"})
 

@@ -29,8 +29,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exports, "rows_in_part", lambda *_: 3)
+def _small_parts(settings: Any) -> None:
+    settings.AI_EXPORT_PART_ROWS = 3
 
 
 def ask(noun: str = "messages", format_name: str = "csv", by: Any = actors.SYSTEM, **filters: str) -> Job:
@@ -164,6 +164,33 @@ class TestCarryOn:
         assert job.done == 20
         assert len(content(job).splitlines()) == 20 + 1 - 3
 
+    def test_goes_on_with_parts_of_the_size_it_began_with(self, tenant: Tenant, settings: Any) -> None:
+        factories.thread(tenant, *factories.talk(10))
+        job = ask()
+        with pytest.raises(Dead):
+            work(job, now=Dies(after=9))
+        before = JobItem.objects.filter(job_id=job.pk).count()
+        Job.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+        settings.AI_EXPORT_PART_ROWS = 5
+
+        work(job, worker="w2")
+
+        assert 0 < before < 7
+        assert job.data["manifest"]["counts"] == {"rows": 20, "written": 20, "gone": 0}
+        assert content(job) == at_once("messages", "csv")
+
+    @pytest.mark.parametrize(("format_name", "parts"), [("csv", 1), ("jsonl", 2)])
+    def test_has_fewer_threads_in_a_part_where_their_messages_come_along(
+        self, tenant: Tenant, settings: Any, format_name: str, parts: int
+    ) -> None:
+        settings.AI_EXPORT_PART_ROWS = 40
+        for _ in range(3):
+            factories.thread(tenant)
+
+        job = work(ask("threads", format_name))
+
+        assert JobItem.objects.filter(job_id=job.pk).count() == parts
+
     def test_has_nothing_that_came_later_and_counts_what_is_gone(self, tenant: Tenant) -> None:
         kept, gone = factories.thread(tenant, name="Kept"), factories.thread(tenant, name="Gone")
         job = ask("threads", "jsonl")
@@ -294,8 +321,7 @@ class TestStart:
         small.content.close()
         assert isinstance(big, Job)
 
-    def test_weighs_threads_by_their_messages(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(asking, "MOST_MESSAGES", 3)
+    def test_weighs_threads_by_their_messages(self, tenant: Tenant) -> None:
         factories.thread(tenant, *factories.talk(2))
         threads = Selection.of_list("threads", {})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -18,7 +18,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from ai.exceptions import Forbidden, InvalidInput, NotFound
 from ai.models import AuditEntry, ChatThread, Job, JobItem, Message, Tenant
 from ai.services import actors, jobs
-from ai.services.imports import background, loading, uploads
+from ai.services.imports import background, uploads
 from ai.services.imports.uploads import Upload
 from tests import factories
 
@@ -60,14 +60,14 @@ def begin(tenant: Tenant, content: bytes) -> Job:
     return background.request(upload=keep(tenant, content), format_="chat", by=actors.SYSTEM, at=AT)
 
 
-def killed_after(moments: int) -> Callable[[], datetime]:
+def killed_after(moments: int, *, at: datetime = AT) -> Callable[[], datetime]:
     """A clock of a worker that dies when it has asked for the time so often."""
     asked = count()
 
     def now() -> datetime:
         if next(asked) >= moments:
             raise Killed
-        return AT
+        return at
 
     return now
 
@@ -149,27 +149,26 @@ class TestWork:
         assert not Message.objects.exists()
 
     def test_of_a_worker_that_stood_still_lets_the_next_one_go_on(
-        self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+        self, tenant: Tenant, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr(loading, "BATCH", 600)
-        job, real, turns = begin(tenant, file()), loading.batches, count()
+        job, asked = begin(tenant, file()), count()
+        written: list[int] = []
 
-        def batches(drafts: Any) -> Iterator[Any]:
-            turn = next(turns)
-            for number, batch in enumerate(real(drafts)):
-                if turn == 0 and number == 0:
-                    with suppress(Killed):
-                        jobs.carry_on(job_id=job.pk, worker="the next", now=later)
-                if turn == 1 and number == 4:
-                    raise Killed  # it is in the middle of it
-                yield batch
+        def now() -> datetime:
+            if (
+                next(asked) == 20
+            ):  # it reads; meanwhile its lease ends, and the next one comes to the middle of the file
+                with suppress(Killed):
+                    jobs.carry_on(job_id=job.pk, worker="the next", now=killed_after(130, at=later()))
+                written.append(Message.objects.count())
+            return AT
 
-        monkeypatch.setattr(loading, "batches", batches)
-
-        carry_on(job, lambda: AT)
+        carry_on(job, now)
 
         assert (job.status, job.leased_by) == ("running", "the next")
+        assert not [entry for entry in caplog.records if entry.levelname == "ERROR"]
         assert default_storage.exists(job.data["path"])
+        assert 0 < Message.objects.count() == written[0] < 216 * TALK
         assert JobItem.objects.filter(job_id=job.pk).exists()
 
 

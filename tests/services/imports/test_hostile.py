@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from ai.exceptions import Forbidden, InvalidInput, NotFound
 from ai.models import ChatThread, Message, Run, RunStep, Tenant
-from ai.services.imports import loading, threads
+from ai.services.imports import loading
 from tests import factories
 from tests.services.imports import dumps
 from tests.services.imports.conftest import Import
@@ -183,12 +184,13 @@ def test_more_tags_than_a_thread_can_carry_are_left_out_and_told(load: Import) -
 
 
 @pytest.mark.postgres
-def test_a_thread_that_is_too_big_for_an_index_is_refused_alone(load: Import, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "fitting", list)
-    big = [f"{number * 7919:032x}" for number in range(3000)]
-    names = {"one": [], "big": big, "two": []}
+def test_a_thread_that_is_too_big_for_an_index_is_refused_alone(load: Import) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE INDEX of_the_installation ON ai_message (message)")
+    big = {"role": "user", "content": "".join(f"{number * 7919:x}" for number in range(3000))}
+    said = {"one": SAID, "big": [big, *SAID], "two": SAID}
 
-    counts = load(*({"id": name, "messages": SAID, "tags": tags} for name, tags in names.items()), format_="chat")
+    counts = load(*({"id": name, "messages": messages} for name, messages in said.items()), format_="chat")
 
     assert counts["thread"] == {"new": 2, "unchanged": 0, "refused": 1}
     assert "index row" in load.reasons()[0]

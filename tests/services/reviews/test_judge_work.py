@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ai import tenancy
+from ai import conf, tenancy
 from ai.exceptions import Conflict
 from ai.models import (
     ChatThread,
@@ -230,7 +230,7 @@ class TestRun:
 
         assert (job.status, job.done, job.failed) == ("failed", 0, 0)
         assert "API key" in job.error
-        assert len(scripted.requests) <= judge_work.AT_ONCE
+        assert len(scripted.requests) <= conf.current().model_concurrency
         assert not ReviewJudgement.objects.exists()
         scripted.script(answering(SAYS_YES))
         assert run(made).done == 20
@@ -290,7 +290,8 @@ class TestRun:
         assert not ReviewJudgement.objects.exists()
 
     def test_goes_on_where_a_dead_worker_stopped(self, tenant: Tenant, scripted: VendorServer) -> None:
-        made = queue(tenant, items=judge_work.AT_ONCE + 2)
+        count = conf.current().model_concurrency + 2
+        made = queue(tenant, items=count)
         judge(made)
         job = judging.start(queue_id=made.pk, by=actors.SYSTEM, at=NOW)
         scripted.script(answering(SAYS_YES))
@@ -306,8 +307,8 @@ class TestRun:
         jobs.carry_on(job_id=job.pk, worker="alive", now=lambda: NOW + timedelta(minutes=5))
 
         job.refresh_from_db()
-        assert (job.done, job.status) == (judge_work.AT_ONCE + 2, "completed")
-        assert ReviewJudgement.objects.count() == judge_work.AT_ONCE + 2
+        assert (job.done, job.status) == (count, "completed")
+        assert ReviewJudgement.objects.count() == count
         # The dead worker wakes up: its second answer is dropped, for the job is not its own any more.
         assert not judge_work._settle(dead, *answered[1], work, now=lambda: NOW)
-        assert Job.objects.get(pk=job.pk).done == judge_work.AT_ONCE + 2
+        assert Job.objects.get(pk=job.pk).done == count
