@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import time
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4, uuid5
 
 from ai.exceptions import NotFound
 
@@ -44,6 +44,11 @@ def new(*, at: float | None = None) -> UUID:
     value = (milliseconds & 0xFFFFFFFFFFFF) << 80 | int.from_bytes(os.urandom(10))
     value = value & ~(0xF << 76) | 0x7 << 76
     return UUID(int=value & ~(0x3 << 62) | 0x2 << 62)
+
+
+def lease(worker: str) -> str:
+    """A name for one time that a worker takes something: its threads must not be mistaken for each other."""
+    return f"{worker}#{uuid4().hex}"
 
 
 def public(kind: str, value: UUID | str) -> str:

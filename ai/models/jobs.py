@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import IntegrityError, models, transaction
 from django.db.models import Count, F, Q
 
-from ai import conf, tenancy
+from ai import conf, ids, tenancy
 from ai.exceptions import Conflict
 from ai.models import bulk
 from ai.models.base import TenantManager, TenantRecord
@@ -53,11 +53,14 @@ class JobManager(TenantManager):
         return job, True
 
     def take(self, job_id: UUID, *, worker: str, at: datetime) -> Job | None:
-        """Lease an open job to a worker; None when another has it or it has ended."""
-        until = at + timedelta(seconds=conf.current().run_lease_seconds)
+        """Lease an open job to a worker; None when another has it or it has ended.
+
+        A thread that stood still for longer than the lease has lost it, to a thread of the same worker as well.
+        """
+        lease, until = ids.lease(worker), at + timedelta(seconds=conf.current().run_lease_seconds)
         free = self.filter(pk=job_id, status__in=OPEN).filter(Q(lease_until__isnull=True) | Q(lease_until__lt=at))
-        taken = free.update(status=JobStatus.RUNNING, leased_by=worker, lease_until=until, modified=at)
-        return self.get(pk=job_id) if taken else None
+        taken = free.update(status=JobStatus.RUNNING, leased_by=lease, lease_until=until, modified=at)
+        return self.filter(pk=job_id, leased_by=lease).first() if taken else None
 
     def advance(
         self, job: Job, *, done: int = 0, failed: int = 0, at: datetime, data: dict[str, Any] | None = None

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.db import IntegrityError, connections, models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
-from ai import conf
+from ai import conf, ids
 from ai.exceptions import LeaseLost, NotFound, RunNotActive, ThreadBusy
 from ai.models.base import TenantRecord
 from ai.models.endings import RUN, Ending
@@ -46,10 +46,6 @@ _RESULTS = (
     "requested_by",
     "external_id",
 )
-
-
-def _lease(worker: str) -> str:
-    return f"{worker}#{uuid4().hex}"
 
 
 class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQuerySet)):  # type: ignore[misc]
@@ -94,7 +90,7 @@ class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQueryS
         Raises:
             ThreadBusy: the thread has an active run.
         """
-        run.status, run.leased_by, run.attempt, run.started_at = RunStatus.IN_PROGRESS, _lease(worker), 1, at
+        run.status, run.leased_by, run.attempt, run.started_at = RunStatus.IN_PROGRESS, ids.lease(worker), 1, at
         run.lease_until = at + timedelta(seconds=conf.current().run_lease_seconds)
         return self.queue(run)
 
@@ -123,7 +119,7 @@ class RunManager(TenantModelManagerMixin, models.Manager.from_queryset(RunQueryS
 
     def _take(self, keys: list[UUID], *, worker: str, at: datetime) -> list[Run]:
         settings = conf.current()
-        lease = _lease(worker)
+        lease = ids.lease(worker)
         changed = (
             self.claimable(at)
             .filter(pk__in=keys)

@@ -157,6 +157,14 @@ class CsvResource(ModelResource):
         return [field for field in fields if field.column_name in shown] if self._headers else fields
 
     def before_import(self, dataset: Any, **kwargs: Any) -> None:
+        """Accept the file. Of one that is refused no row is read: import-export notes the refusal, and would go on."""
+        try:
+            self.accept(dataset, **kwargs)
+        except Exception:
+            del dataset[:]
+            raise
+
+    def accept(self, dataset: Any, **kwargs: Any) -> None:
         """Refuse what is too much, and what has none of the columns."""
         permissions.require(kwargs.get("user") or actors.SYSTEM, f"ai.import_{self._meta.model._meta.model_name}")
         if len(dataset) > MOST_ROWS:

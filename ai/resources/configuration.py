@@ -46,7 +46,7 @@ class ConfigurationResource(CsvResource):
         self._loader: Any = None
         self._named: set[tuple[str, ...]] = set()
 
-    def before_import(self, dataset: Any, **kwargs: Any) -> None:
+    def accept(self, dataset: Any, **kwargs: Any) -> None:
         """An import adds and changes: it takes the permissions for both besides its own."""
         self.by, self.at = kwargs.get("user") or actors.SYSTEM, timezone.now()
         self.notes, self._named = [], set()
@@ -54,7 +54,7 @@ class ConfigurationResource(CsvResource):
             raise ValidationError(f"The file has more than {MOST_ROWS:,} rows: cut it into several.")
         for verb in ("add", "change"):
             permissions.require(self.by, f"ai.{verb}_{self._meta.model._meta.model_name}")
-        super().before_import(dataset, **kwargs)
+        super().accept(dataset, **kwargs)
 
     def after_import(self, dataset: Any, result: Any, **kwargs: Any) -> None:
         """Hand on the notes."""

@@ -21,10 +21,10 @@ class RemoteConnectionResource(ConfigurationResource):
     class Meta(ConfigurationResource.Meta):
         model = RemoteConnection
 
-    def before_import(self, dataset: Any, **kwargs: Any) -> None:
+    def accept(self, dataset: Any, **kwargs: Any) -> None:
         """No tenant has met its default connection yet."""
         self._defaults: set[Any] = set()
-        super().before_import(dataset, **kwargs)
+        super().accept(dataset, **kwargs)
 
     def import_instance(self, instance: Any, row: Any, **kwargs: Any) -> None:
         """Take the row's values.

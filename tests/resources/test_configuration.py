@@ -296,7 +296,10 @@ class TestRefusals:
         assert taken_in(VectorStore, exported(VectorStore)).totals["skip"]
 
     def test_of_too_many_rows(self, tenant: Tenant) -> None:
-        assert "5,000 rows" in refused(Tenant, "name\r\n" + "".join(f"Tenant {number}\r\n" for number in range(5001)))
+        result = imported(Tenant, "name\r\n" + "".join(f"Tenant {number}\r\n" for number in range(5001)))
+
+        assert "5,000 rows" in reasons(result)
+        assert (result.rows, result.total_rows) == ([], 0)  # none of them was read
 
     @pytest.mark.parametrize("of", MODELS)
     @pytest.mark.parametrize("lacking", ["import", "add", "change"])

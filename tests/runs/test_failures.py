@@ -36,6 +36,8 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(120)]
 SEARCH: list[dict[str, Any]] = [{"type": "file_search"}]
 SLOW = Reply(chunks=("slow ",) * 12, chunk_delay=0.1)
 SLOWLY = "slow " * 12
+#: The same words, from a model that is not through before a busy machine gets to the next step; and at once.
+SLOWER, AT_ONCE = Reply(chunks=("slow ",) * 12, chunk_delay=0.5), Reply(chunks=("slow ",) * 12)
 
 
 @dataclass
@@ -237,7 +239,7 @@ class TestKilled:
     def test_web_process_in_the_middle_of_a_stream_leaves_the_run_to_a_worker(
         self, tenant: Tenant, assistant: Assistant, thread: ChatThread, model: VendorServer, tmp_path: Path
     ) -> None:
-        model.script(lambda request: Reply(chunks=("Hello",)) if len(request.json["messages"]) == 1 else SLOW)
+        model.script(lambda request: Reply(chunks=("Hello",)) if len(request.json["messages"]) == 1 else SLOWER)
         key = make_key(tenant)[1]
         worker = processes.worker(tmp_path, AI_RUN_LEASE_SECONDS="3")
         try:
@@ -251,6 +253,7 @@ class TestKilled:
                 with meanwhile(client.stream):
                     until(lambda: begun(model))
                     web.end(signal.SIGKILL)
+                    model.script(AT_ONCE)
                 told = [event.name for event in client.told]
                 until(lambda: all_ended(2))
                 queue(thread, assistant)

@@ -82,7 +82,7 @@ class TestByRule:
 
 @pytest.mark.django_db
 def test_the_embedded_model_writes_a_title_or_leaves_it_to_the_rule() -> None:
-    threads = [thread for _, thread in zip(range(4), sample("oasst_threads.jsonl.gz"), strict=False)]
+    threads = [thread for _, thread in zip(range(2), sample("oasst_threads.jsonl.gz"), strict=False)]
     conversations = [Conversation.of_messages(thread["messages"]) for thread in threads]
 
     found = titles.find(conversations, spec=titles.model_spec("local:smollm2"))

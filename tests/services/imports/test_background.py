@@ -165,7 +165,7 @@ class TestWork:
 
         carry_on(job, now)
 
-        assert (job.status, job.leased_by) == ("running", "the next")
+        assert (job.status, job.leased_by.partition("#")[0]) == ("running", "the next")
         assert not [entry for entry in caplog.records if entry.levelname == "ERROR"]
         assert default_storage.exists(job.data["path"])
         assert 0 < Message.objects.count() == written[0] < 216 * TALK
