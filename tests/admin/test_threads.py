@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from datetime import timedelta
 from typing import Any
@@ -61,21 +62,27 @@ class TestList:
         for shown in ("customer-7", "?tag=billing", "+1", "gpt-4o", "Thumbs down", "thread_x1"):
             assert shown in html
 
-    @pytest.mark.parametrize("user", ["member", "superuser"])
-    @pytest.mark.parametrize("query", ["", "q=parcel", "q=parcel&feedback=up"])
-    def test_costs_the_same_for_one_thread_and_two_hundred(self, tenant: Tenant, user: str, query: str) -> None:
-        client = signed_in(somebody(user, tenant, Tenant.objects.create(name="Second")))
+    def test_costs_the_same_for_one_thread_and_two_hundred(self, tenant: Tenant) -> None:
+        second = Tenant.objects.create(name="Second")
+        clients = [signed_in(somebody(user, tenant, second)) for user in ("member", "superuser")]
+        addresses = [f"{LIST}?{query}" for query in ("", "q=parcel", "q=parcel&feedback=up")]
         answered(tenant, feedback="up")
-        client.get(f"{LIST}?{query}")
-        with CaptureQueriesContext(connection) as one:
-            client.get(f"{LIST}?{query}")
+
+        def costs() -> list[int]:
+            found = []
+            for client, address in itertools.product(clients, addresses):
+                client.get(address)
+                with CaptureQueriesContext(connection) as seen:
+                    client.get(address)
+                found.append(len(seen))
+            return found
+
+        one = costs()
         for number in range(199):
             answered(tenant, name=f"Thread {number}", feedback="up", tags=["a", "b"])
 
-        with CaptureQueriesContext(connection) as many:
-            client.get(f"{LIST}?{query}")
-
-        assert len(many) == len(one) <= 8, "\n".join(query["sql"][:150] for query in many)
+        assert costs() == one
+        assert max(one) <= 8
 
     def test_never_counts_and_never_shows_an_invented_number(self, tenant: Tenant) -> None:
         for number in range(120):

@@ -52,7 +52,6 @@ class TestOn:
         job.refresh_from_db()
         assert (job.status, job.leased_by.partition("#")[0], called) == ("running", "second", [])
 
-
     def test_lets_a_job_alone_that_another_thread_of_the_same_worker_has(self, job: Job) -> None:
         Job.objects.update(lease_until=NOW)
         again = Job.objects.take(job.pk, worker=job.leased_by.partition("#")[0], at=LATER)

@@ -76,7 +76,7 @@ class TestTrust:
         assert found.matrix
         assert (found.matrix.labels, found.matrix.rows) == (["yes", "no"], [("yes", [6, 0]), ("no", [3, 3])])
 
-    @pytest.mark.parametrize("case", REFERENCE["kappa"])
+    @pytest.mark.parametrize("case", REFERENCE["kappa"][::4])  # all of them are tried where κ is computed
     def test_has_the_kappa_of_scikit_learn(self, tenant: Tenant, case: dict[str, Any]) -> None:
         labels = sorted({str(value) for value in case["first"] + case["second"]} | {"a", "b"})
         asked = [{"id": "label", "type": "choice", "text": "Which?", "options": labels}]
