@@ -158,17 +158,8 @@ class ApiKeyAdmin(ReadAdmin):
     def _make(self, request: HttpRequest, form: ApiKeyForm) -> HttpResponse:
         """The one answer with the key's text. Nothing keeps it: no session, no message, no log, no cache."""
         row, plain = api_keys.make(**form.arguments(), by=request.user, at=timezone.now())
-        context = {
-            "row": row,
-            "plain": plain,
-            "tenant": tenant_names(request).get(row.tenant_id, ""),  # type: ignore[arg-type]
-            "base_url": base_url(request),
-            "key_url": badges.url("ai_apikey_change", row.pk),
-            "list_url": badges.url("ai_apikey_changelist"),
-        }
-        response: HttpResponse = self.page(request, "admin/ai/apikey/made.html", "Your new API key", **context)
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        tenant = tenant_names(request).get(row.tenant_id, "")  # type: ignore[arg-type]
+        return self.made_page(request, "Your new API key", row, plain, tenant=tenant, base_url=base_url(request))
 
     # -- Revoking
     def extra_urls(self) -> Iterable[tuple[str, str, Callable[..., HttpResponse]]]:

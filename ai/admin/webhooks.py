@@ -21,6 +21,8 @@ from ai.exceptions import AIError, Forbidden, NotFound
 from ai.models import Tenant, Webhook
 from ai.services.webhooks import hooks
 
+MADE_TITLE = "Its signing secret"
+
 
 @admin.register(Webhook)
 class WebhookAdmin(ConsoleAdmin):
@@ -105,7 +107,7 @@ class WebhookAdmin(ConsoleAdmin):
 
     def response_add(self, request: HttpRequest, obj: Webhook, post_url_continue: Any = None) -> HttpResponse:
         """The one answer with the secret."""
-        return self._made(request, obj, str(getattr(request, "_ai_secret", "")))
+        return self.made_page(request, MADE_TITLE, obj, str(getattr(request, "_ai_secret", "")))
 
     def delete_model(self, request: HttpRequest, obj: Webhook) -> None:
         """Through the service."""
@@ -143,18 +145,6 @@ class WebhookAdmin(ConsoleAdmin):
             # Nothing was written. The form comes again as it was sent, with the reason above it.
             request._ai_refused = error.message  # type: ignore[attr-defined]
             return super().changeform_view(request, object_id, form_url, context)
-
-    def _made(self, request: HttpRequest, row: Webhook, secret: str) -> HttpResponse:
-        """Nothing keeps the secret in clear: no session, no message, no log, no cache."""
-        context = {
-            "row": row,
-            "secret": secret,
-            "hook_url": badges.url("ai_webhook_change", row.pk),
-            "list_url": badges.url("ai_webhook_changelist"),
-        }
-        response: HttpResponse = self.page(request, "admin/ai/webhook/made.html", "Its signing secret", **context)
-        response.headers["Cache-Control"] = "no-store"
-        return response
 
     # -- Further pages
     def extra_urls(self) -> Iterable[tuple[str, str, Callable[..., HttpResponse]]]:
@@ -197,7 +187,7 @@ class WebhookAdmin(ConsoleAdmin):
         except AIError as error:
             message = error.message
             return answer(request, back, lambda: (message, back))
-        return self._made(request, renewed, secret)
+        return self.made_page(request, MADE_TITLE, renewed, secret)
 
 
 def state_badge(row: Webhook) -> SafeString:

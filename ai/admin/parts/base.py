@@ -19,7 +19,7 @@ from django.utils import timezone
 from unfold.admin import ModelAdmin
 
 from ai import ids, tenancy
-from ai.admin.parts import list_views, view_door
+from ai.admin.parts import badges, list_views, view_door
 from ai.admin.parts.answers import answer
 from ai.admin.parts.lists import BoundedChangeList, Button
 from ai.exceptions import NotFound
@@ -217,6 +217,14 @@ class ConsoleAdmin(ActionChoices, ModelAdmin):
         request.current_app = self.admin_site.name
         values = {**frame, "opts": self.opts, "title": title, "model_admin": self, **context}
         return TemplateResponse(request, template, values)
+
+    def made_page(self, request: HttpRequest, title: str, row: Any, secret: str, **context: Any) -> TemplateResponse:
+        """What was just made, with its secret. Nothing keeps that in clear: no session, no message, no log, no cache."""
+        context |= {"row": row, "secret": secret, "row_url": badges.url(f"ai_{self.opts.model_name}_change", row.pk)}
+        context["list_url"] = badges.url(f"ai_{self.opts.model_name}_changelist")
+        response = self.page(request, f"admin/ai/{self.opts.model_name}/made.html", title, **context)
+        response.headers["Cache-Control"] = "no-store"
+        return response
 
     def confirm(
         self, request: HttpRequest, *, title: str, text: str, button: str, back: str, **context: Any
