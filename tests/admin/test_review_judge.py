@@ -152,10 +152,37 @@ class TestRun:
         html = page(client, made)
         assert "0 of 3" in html
         assert f"/admin/ai/job/{job.pk}/change/" in html
-        assert 'hx-trigger="every 3s"' in html
+        assert f'hx-get="/admin/ai/reviewqueue/{made.pk}/judge/live/" hx-trigger="every 3s"' in html
         assert "Run the judge…" not in html
         jobs.carry_on(job_id=job.pk, worker="w", now=timezone.now)
         assert "every 3s" not in page(client, made)
+
+    def test_is_followed_by_its_own_part_of_the_page_until_it_has_ended(
+        self, tenant: Tenant, scripted: VendorServer, django_assert_max_num_queries: Any
+    ) -> None:
+        made, client = queue(tenant), signed_in(leading(tenant))
+        set_up(made)
+        client.post(f"/admin/ai/reviewqueue/{made.pk}/judge/run/")
+        live = f"/admin/ai/reviewqueue/{made.pk}/judge/live/"
+
+        with django_assert_max_num_queries(16):
+            part = client.get(live)
+        jobs.carry_on(job_id=Job.objects.get().pk, worker="w", now=timezone.now)
+        last = client.get(live).content.decode()
+
+        assert f'hx-get="{live}" hx-trigger="every 3s"' in part.content.decode()
+        assert "0 of 3" in part.content.decode()
+        assert "What is asked" not in part.content.decode()
+        assert "3 items" in last
+        assert "hx-trigger" not in last
+
+    def test_is_followed_by_leads_of_the_tenant_alone(self, tenant: Tenant, scripted: VendorServer) -> None:
+        made = queue(tenant)
+        set_up(made)
+        live = f"/admin/ai/reviewqueue/{made.pk}/judge/live/"
+
+        assert signed_in(reviewer(tenant)).get(live).status_code == 403
+        assert signed_in(leading(factories.tenant())).get(live).status_code == 404
 
     def test_without_a_judge_is_not_there(self, tenant: Tenant) -> None:
         assert signed_in(leading(tenant)).get(f"/admin/ai/reviewqueue/{queue(tenant).pk}/judge/run/").status_code == 404

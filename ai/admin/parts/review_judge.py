@@ -15,7 +15,7 @@ from django.utils import timezone
 from unfold import widgets
 
 from ai.admin.parts import badges, model_field, review_forms
-from ai.admin.parts.base import answer
+from ai.admin.parts.base import BARE, answer
 from ai.exceptions import AIError, Forbidden
 from ai.models import Job, ReviewItem, ReviewJudge, ReviewQueue, ReviewRubric
 from ai.models.review_judges import LEAST_ITEMS, THRESHOLD
@@ -55,20 +55,21 @@ class JudgeForm(forms.Form):
 
 
 def urls(admin: Any) -> list[tuple[str, str, Callable[..., HttpResponse]]]:
-    """Changing the judge, and letting it answer."""
+    """Changing the judge, letting it answer, and the part of the queue's page that follows it."""
 
-    def door(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    def door(view: Callable[..., HttpResponse], may: Callable[[HttpRequest], bool]) -> Callable[..., HttpResponse]:
         def opened(request: HttpRequest, object_id: UUID) -> HttpResponse:
             row: ReviewQueue = admin.get_object_or_404(request, str(object_id))
-            if not may_judge(request):
+            if not may(request):
                 raise PermissionDenied
             return view(admin, request, row)
 
         return opened
 
     return [
-        ("<uuid:object_id>/judge/", "judge", door(_change)),
-        ("<uuid:object_id>/judge/run/", "judge_run", door(_run)),
+        ("<uuid:object_id>/judge/", "judge", door(_change, may_judge)),
+        ("<uuid:object_id>/judge/run/", "judge_run", door(_run, may_judge)),
+        ("<uuid:object_id>/judge/live/", "judge_live", door(_live, lambda request: admin.may(request, "change"))),
     ]
 
 
@@ -96,6 +97,13 @@ def panel(request: HttpRequest, row: ReviewQueue) -> dict[str, Any]:
         "findings": judge_figures.findings(trust),
         "may_judge": may_judge(request),
     }
+
+
+def _live(admin: Any, request: HttpRequest, row: ReviewQueue) -> HttpResponse:
+    """The panel alone, for a page on which the judge answers; the last one asks for no more."""
+    context = {"frame": BARE, "row": row, "judging": panel(request, row)}
+    response: HttpResponse = admin.page(request, "admin/ai/reviewqueue/judge.html", "", **context)
+    return response
 
 
 def _sees_jobs(request: HttpRequest) -> bool:
