@@ -190,7 +190,13 @@ class TestForms:
 
     @pytest.mark.parametrize("headers", [{}, SCRIPT])
     def test_says_at_the_field_why_it_was_refused(self, place: Place, headers: dict[str, str]) -> None:
-        data = {"do": "add", "message": str(place.answer.pk), "text": "My long thoughts", "quote": "Berlin", "start": "3"}
+        data = {
+            "do": "add",
+            "message": str(place.answer.pk),
+            "text": "My long thoughts",
+            "quote": "Berlin",
+            "start": "3",
+        }
 
         response = place.client.post(place.url("comments/act"), data, headers=headers)
 

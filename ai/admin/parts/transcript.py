@@ -83,9 +83,7 @@ def open_thread(admin: Any, request: HttpRequest, object_id: str) -> ChatThread:
         raise Http404(error.message) from error
 
 
-def show(
-    admin: Any, request: HttpRequest, object_id: str, *, refused: comments.Refused | None = None
-) -> HttpResponse:
+def show(admin: Any, request: HttpRequest, object_id: str, *, refused: comments.Refused | None = None) -> HttpResponse:
     """The page around `?message=`, after `?after=`, before `?before=`, or the beginning; with a comment that was refused."""
     thread = open_thread(admin, request, object_id)
     message = str(refused.message.pk) if refused else request.GET.get("message")
