@@ -55,7 +55,7 @@ class JudgeForm(forms.Form):
 
 
 def urls(admin: Any) -> list[tuple[str, str, Callable[..., HttpResponse]]]:
-    """Changing the judge, letting it answer, and the part of the queue's page that follows it."""
+    """Changing the judge, letting it answer, the part of the queue's page that follows it, and what it is compared with."""
 
     def door(view: Callable[..., HttpResponse], may: Callable[[HttpRequest], bool]) -> Callable[..., HttpResponse]:
         def opened(request: HttpRequest, object_id: UUID) -> HttpResponse:
@@ -66,10 +66,14 @@ def urls(admin: Any) -> list[tuple[str, str, Callable[..., HttpResponse]]]:
 
         return opened
 
+    def leads(request: HttpRequest) -> bool:
+        return bool(admin.may(request, "change"))
+
     return [
         ("<uuid:object_id>/judge/", "judge", door(_change, may_judge)),
         ("<uuid:object_id>/judge/run/", "judge_run", door(_run, may_judge)),
-        ("<uuid:object_id>/judge/live/", "judge_live", door(_live, lambda request: admin.may(request, "change"))),
+        ("<uuid:object_id>/judge/live/", "judge_live", door(_live, leads)),
+        ("<uuid:object_id>/judge/count/", "judge_count", door(_count, leads)),
     ]
 
 
@@ -178,6 +182,29 @@ def _run(admin: Any, request: HttpRequest, row: ReviewQueue) -> HttpResponse:
         request, title="Run the judge?", text=text, button="Run the judge", back=back
     )
     return response
+
+
+def _count(admin: Any, request: HttpRequest, row: ReviewQueue) -> HttpResponse:
+    """Ask whether the lead's own answers are to count, then let them."""
+    back = badges.url("ai_reviewqueue_change", row.pk)
+    if request.method == "POST":
+        return answer(request, back, lambda: _counted(request, row, back))
+    trust = judge_figures.trust(queue_id=row.pk, by=request.user, at=timezone.now())
+    if trust is None:
+        raise Http404(judging.NO_JUDGE)
+    text = (
+        f"The judge is then compared with your answers to {trust.own:,} item{'s' * (trust.own != 1)}, too. You can no longer "
+        "take these answers back: who sees figures with an answer, and then changes it, could find out what the judge said."
+    )
+    response: HttpResponse = admin.confirm(
+        request, title="Count your answers, too?", text=text, button="Count them", back=back
+    )
+    return response
+
+
+def _counted(request: HttpRequest, row: ReviewQueue, back: str) -> tuple[str, str]:
+    count = judging.count_own(queue_id=row.pk, by=request.user, at=timezone.now())
+    return f"Your answers to {count:,} item{'s' * (count != 1)} count, and stay as they are.", f"{back}#judge"
 
 
 def _started(request: HttpRequest, row: ReviewQueue, back: str) -> tuple[str, str]:

@@ -71,12 +71,15 @@ def lately(request: HttpRequest, row: ReviewQueue, *, at: Any) -> list[dict[str,
     """What was done that this person may take back, the latest first."""
     me = str(request.user.pk)
     found = history.seen_by(queue_id=row.pk, by=request.user, at=at, most=MOST_EVENTS)
+    final = reviewing.final(event.slot_id for event in found if event.kind == Kind.SUBMITTED)
     return [
         {
             "event": event,
             "who": "You" if event.by == me else event.by_name,
             "what": _words(event),
-            "can_undo": event.undone_at is None and (event.kind not in history.OWN or event.by == me),
+            "can_undo": event.undone_at is None
+            and (event.kind not in history.OWN or event.by == me)
+            and not (event.kind == Kind.SUBMITTED and event.slot_id in final),
         }
         for event in found
     ]
