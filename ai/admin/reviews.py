@@ -115,6 +115,7 @@ class ReviewQueueAdmin(ReadAdmin):
             "questions": rubric.rubric.questions,
             "progress": figures.progress(queue_id=row.pk, at=now),
             "source": review_filling.source_words(row),
+            "filling": review_filling.under_way(request, row) if leads else None,
             "reviewers": review_leading.reviewers(row, at=now) if leads else [],
             "people": assigning.people(queue_id=row.pk) if leads else [],
             "lately": review_leading.lately(request, row, at=now),

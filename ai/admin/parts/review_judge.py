@@ -216,7 +216,7 @@ def _started(request: HttpRequest, row: ReviewQueue, back: str) -> tuple[str, st
 
 
 def job_links(request: HttpRequest, job: Job) -> list[tuple[str, str]]:
-    """(words, address) of the queue that a job judges, for those who may see queues."""
+    """(words, address) of the queue that a job judges or fills, for those who may see queues."""
     user: Any = request.user
     if not (user.has_perm("ai.view_reviewqueue") or user.has_perm("ai.review_reviewqueue")):
         return []
