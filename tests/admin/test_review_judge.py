@@ -250,6 +250,7 @@ class TestFigures:
         assert count not in after
         assert "Take back" in before
         assert "Take back" not in after
+        assert after.count(">stays as it is<") == 10
 
     def test_are_not_offered_with_ones_own_answers_where_that_makes_too_few(
         self, tenant: Tenant, scripted: VendorServer

@@ -45,6 +45,31 @@ class TestFigures:
         assert "What was found" not in html
 
 
+class TestPage:
+    def test_offers_reviewing_as_long_as_there_is_something_to_review(self, tenant: Tenant) -> None:
+        made, ana = queue(tenant, items=2), reviewer(tenant)
+        client, told = signed_in(ana), []
+
+        for _ in range(3):
+            told.append("Start reviewing" in client.get(f"/admin/ai/reviewqueue/{made.pk}/change/").content.decode())
+            if len(told) < 3:
+                review(made, ana, YES)
+
+        assert told == [True, True, False]
+
+    @pytest.mark.parametrize("unit", ["message", "run", "replay"])
+    def test_tells_a_lead_how_it_is_filled_and_a_reviewer_that_somebody_will(self, tenant: Tenant, unit: str) -> None:
+        made = queue(tenant, items=0, unit=unit)
+        page, noun = f"/admin/ai/reviewqueue/{made.pk}/change/", "messages" if unit == "message" else "runs"
+
+        led, seen = (signed_in(who).get(page).content.decode() for who in (leading(tenant), reviewer(tenant)))
+
+        assert f"Choose {noun} in their list" in led
+        assert f'href="/admin/ai/{noun[:-1]}/"' in led.partition("Choose ")[2]
+        assert "Whoever leads it fills it." in seen
+        assert "in their list" not in seen
+
+
 class TestLately:
     def test_takes_back_what_was_done(self, tenant: Tenant) -> None:
         made, client = queue(tenant), signed_in(lead(tenant))
@@ -152,7 +177,7 @@ class TestAssigning:
 
         assert response.url == f"/admin/ai/reviewqueue/{made.pk}/items/"
         assert ReviewSlot.objects.get(assigned_to=str(ana.pk)).item_id == item.pk
-        assert f"<td>{ana.username}</td>" in client.get(response.url).content.decode()
+        assert f">{ana.username}</td>" in client.get(response.url).content.decode()
         client.post(f"/admin/ai/reviewqueue/{made.pk}/unassign/", form)
         assert not ReviewSlot.objects.filter(assigned_to__isnull=False).exists()
 

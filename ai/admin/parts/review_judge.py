@@ -172,7 +172,7 @@ def _run(admin: Any, request: HttpRequest, row: ReviewQueue) -> HttpResponse:
     except AIError as error:
         messages.error(request, error.message)
         return HttpResponseRedirect(back)
-    price = render_to_string("admin/ai/retitle/price.html", {"estimate": expected}).strip()
+    price = render_to_string("admin/ai/retitle/cost.html", {"estimate": expected}).strip()
     text = (
         f"{judge.model} answers the questions for {expected.threads:,} item{'s' * (expected.threads != 1)} that version "
         f"{judge.version} has not answered: {price}. The conversations are sent to the model. People's answers stay as they are, "
