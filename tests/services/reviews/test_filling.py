@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from ai import tenancy
 from ai.exceptions import Conflict, Forbidden, InvalidInput, NotFound
-from ai.models import AuditEntry, Job, ReviewItem, ReviewQueue, Tenant
+from ai.models import AuditEntry, ChatThread, Job, ReviewItem, ReviewQueue, Tenant
 from ai.services import actors, jobs
 from ai.services.reviews import filling, queues, sampling_rows
 from ai.services.selections import Selection
@@ -80,7 +80,7 @@ class TestStart:
 
     @pytest.mark.parametrize("ticked", [True, False])
     def test_fills_at_once_where_no_more_is_read_than_fits(self, made: ReviewQueue, ticked: bool) -> None:
-        rows = [row.pk for row in factories.ChatThread.objects.all()] if ticked else []
+        rows = [row.pk for row in ChatThread.objects.all()] if ticked else []
         selection = Selection.of_ids("threads", rows) if rows else Selection.of_list("threads", {})
 
         assert start(made, selection=selection, sample=None) == THREADS
