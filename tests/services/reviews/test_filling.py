@@ -201,3 +201,10 @@ class TestDraw:
         begins = next(number for number, sql in enumerate(said) if sql.startswith("SAVEPOINT"))
         assert [number for number, sql in enumerate(said) if '"tags"' in sql and number > begins] == []
         assert any('"tags"' in sql for sql in said)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_reads_on_while_it_notes_how_far_it_is(made: ReviewQueue) -> None:
+    job = carry_on(asked_for(made, how="by:tag"), clock())
+
+    assert (job.status, len(chosen(made))) == ("completed", 6)
