@@ -9,12 +9,12 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from ai.admin.parts import badges
+from ai.admin.parts import badges, facts
 from ai.admin.parts.base import ReadAdmin
 from ai.admin.parts.exports import Exports
 from ai.admin.parts.filters import DateFilter, TenantFilter, recent_values
 from ai.models import AuditEntry
-from ai.services import rendering, search
+from ai.services import search
 
 #: Where a kind of thing has its page.
 PAGES = {
@@ -27,9 +27,12 @@ PAGES = {
     "languagemodel": "ai_languagemodel_change",
     "message": "ai_message_change",
     "modelroute": "ai_modelroute_change",
+    "reviewqueue": "ai_reviewqueue_change",
     "run": "ai_run_change",
     "tenant": "ai_tenant_change",
     "vectorstore": "ai_vectorstore_change",
+    "webhook": "ai_webhook_change",
+    "webhookdelivery": "ai_webhookdelivery_change",
 }
 
 
@@ -40,6 +43,12 @@ def target_link(row: AuditEntry) -> SafeString:
     name = PAGES.get(row.target_type, "")
     href = badges.url(name, row.target_id) if name else ""
     return badges.link(href, f"{row.target_type} {row.target_id[:8]}")
+
+
+def _plain(value: Any) -> Any:
+    """A list of words or numbers as one text; everything else as it is."""
+    is_plain = isinstance(value, list) and not any(isinstance(each, (list, dict)) for each in value)
+    return ", ".join(map(str, value)) or "none" if is_plain else value
 
 
 @admin.register(AuditEntry)
@@ -88,12 +97,13 @@ class AuditAdmin(Exports, ReadAdmin):
     def details(self, row: AuditEntry) -> SafeString:
         """What was noted."""
         data = row.data if isinstance(row.data, dict) else {}
-        return badges.clip(", ".join(f"{name}: {value}" for name, value in data.items() if value not in (None, "")), 90)
+        said = [f"{name}: {_plain(value)}" for name, value in data.items() if value not in (None, "")]
+        return badges.clip(", ".join(said), 90)
 
     def page_context(self, request: HttpRequest, row: AuditEntry) -> dict[str, Any]:
         """The entry."""
         return {
             "subtitle": f"{row.action} by {row.actor_name}",
             "target_link": target_link(row),
-            "raw": rendering.json_text(row.data) if row.data else "",
+            "details": facts.pairs({name: _plain(value) for name, value in (row.data or {}).items()}),
         }

@@ -30,14 +30,13 @@ from ai.admin.parts.filters import DateFilter, TenantFilter, exact
 from ai.exceptions import AIError, Forbidden, InvalidInput, NotFound
 from ai.models import ReviewItem, ReviewQueue, ReviewRubric, ReviewVerdict
 from ai.models.presences import PresenceKind
-from ai.models.reviews import QueueState, ReviewUnit
+from ai.models.reviews import QueueState
 from ai.services import rendering
 from ai.services.reviews import assigning, deciding, figures, queues
 
 TONES = {QueueState.OPEN: "green", QueueState.PAUSED: "orange", QueueState.CLOSED: "gray"}
 #: Disputed items shown on a queue's page.
 MOST_DISPUTED = 50
-LISTS = {"threads": "ai_chatthread_changelist", "messages": "ai_message_changelist", "runs": "ai_run_changelist"}
 NOBODY_YET = "Nobody has reviewed anything yet."
 
 
@@ -106,6 +105,8 @@ class ReviewQueueAdmin(ReadAdmin):
         leads = self.may(request, "change")
         rubric = ReviewRubric.objects.current(row.pk)
         disputed = ReviewItem.objects.filter(queue_id=row.pk, state="disputed").order_by("position")
+        progress = figures.progress(queue_id=row.pk, at=now)
+        is_open = row.state == QueueState.OPEN and progress.answered < progress.reviews
         return {
             "subtitle": rendering.visible(row.name),
             "status": self.status(row),
@@ -113,19 +114,20 @@ class ReviewQueueAdmin(ReadAdmin):
             "instructions": row.instructions,
             "rubric": rubric,
             "questions": rubric.rubric.questions,
-            "progress": figures.progress(queue_id=row.pk, at=now),
+            "progress": progress,
             "source": review_filling.source_words(row),
+            "filling": review_filling.under_way(request, row) if leads else None,
             "reviewers": review_leading.reviewers(row, at=now) if leads else [],
             "people": assigning.people(queue_id=row.pk) if leads else [],
             "lately": review_leading.lately(request, row, at=now),
             **({"judging": review_judge.panel(request, row)} if leads else {}),
             **(review_figures.context(request, row) if leads else {}),
             "disputed": disputed[:MOST_DISPUTED] if self.may(request, "adjudicate") else [],
-            "may_review": self.may(request, "review") and row.state == QueueState.OPEN,
+            "may_review": self.may(request, "review") and is_open,
             "can_undo": review_leading.can_undo(request, row),
             "leads": leads,
             "nobody_yet": NOBODY_YET,
-            "list_url": badges.url(LISTS[queues.NOUNS[ReviewUnit(row.unit)]]),
+            **review_leading.source_list(row),
         }
 
     def changeform_view(

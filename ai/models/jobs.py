@@ -82,10 +82,13 @@ class JobManager(TenantManager):
         job.data = {**job.data, **values}
         self.filter(pk=job.pk).update(data=job.data)
 
-    def measure(self, job: Job, *, total: int, at: datetime) -> bool:
-        """Say how many things there are, once that is known; False when the job was cancelled or lost."""
+    def measure(self, job: Job, *, total: int, at: datetime, done: int | None = None) -> bool:
+        """Say how many things there are, once that is known; False when the job was cancelled or lost.
+
+        `done` replaces how many are done, where a worker begins anew.
+        """
         mine = self.filter(pk=job.pk, status=JobStatus.RUNNING, leased_by=job.leased_by)
-        return bool(mine.update(total=total, modified=at))
+        return bool(mine.update(total=total, **({} if done is None else {"done": done}), modified=at))
 
     def keyed(self, prefix: str) -> models.QuerySet[Job]:
         """The jobs whose key begins so."""

@@ -107,11 +107,12 @@ class NotificationManager(TenantManager):
         held = self.filter(pk__in=keys, email_held_by=worker, email_state=EmailState.PENDING)
         return list(held.order_by("at", "pk"))
 
-    def hold_on(self, keys: Iterable[UUID], *, worker: str, at: datetime) -> bool:
-        """Hold e-mails that the worker is about to send for as long again; False when another one has some of them."""
+    def hold_on(self, keys: Iterable[UUID], *, worker: str, at: datetime) -> list[Notification]:
+        """Hold e-mails that the worker is about to send for as long again; those that are still its own, as they are now."""
         wanted = list(keys)
-        held = self._held(wanted, worker).update(email_held_until=at + LEASE, modified=at)
-        return bool(held == len(wanted))
+        if not self._held(wanted, worker).update(email_held_until=at + LEASE, modified=at):
+            return []
+        return list(self._held(wanted, worker).order_by("at", "pk"))
 
     def settle(self, keys: Iterable[UUID], *, worker: str, state: str, at: datetime) -> int:
         """Say what became of e-mails that the worker holds."""

@@ -177,8 +177,8 @@ class ReviewSlotManager(TenantManager):
         return bool(mine.update(**values, draft={}, modified=at))
 
     def reopen(self, slot: ReviewSlot, reviewer: str, *, submitted_at: datetime, until: datetime, at: datetime) -> bool:
-        """Take answers back into a draft; False when they have been changed since `submitted_at`."""
-        mine = self.filter(pk=slot.pk, reviewer=reviewer, submitted_at=submitted_at)
+        """Take answers back into a draft; False when they have been changed since `submitted_at`, or stay as they are."""
+        mine = self.filter(pk=slot.pk, reviewer=reviewer, submitted_at=submitted_at, final_at__isnull=True)
         return bool(mine.update(submitted_at=None, reserved_until=until, draft=F("answers"), answers=None, modified=at))
 
     def assign(
@@ -265,13 +265,19 @@ class ReviewSlotManager(TenantManager):
         except IntegrityError:  # they have another review of the item
             return False
 
+    def make_final(self, queue_id: UUID, reviewer: str, *, at: datetime) -> int:
+        """Let the reviewer's answers that all others agree with stay as they are; how many were not so before."""
+        agreed = ReviewItem.objects.filter(queue_id=queue_id, state=ItemState.AGREED).values("pk")
+        mine = self.filter(queue_id=queue_id, reviewer=reviewer, submitted_at__isnull=False, final_at__isnull=True)
+        return int(mine.filter(item_id__in=agreed).update(final_at=at, modified=at))
+
     def answered(self, item_id: UUID) -> Any:
         """The slots of an item that have answers."""
         return self.filter(item_id=item_id, submitted_at__isnull=False).order_by("submitted_at", "pk")
 
 
 class ReviewSlot(TenantRecord):
-    """One review of one item: free, reserved until a time, or answered."""
+    """One review of one item: free, reserved until a time, or answered; nobody takes it back any more since `final_at`."""
 
     queue_id = models.UUIDField()
     item_id = models.UUIDField()
@@ -281,6 +287,7 @@ class ReviewSlot(TenantRecord):
     reviewer = models.CharField(max_length=255, null=True, blank=True)
     reserved_until = models.DateTimeField(null=True)
     submitted_at = models.DateTimeField(null=True)
+    final_at = models.DateTimeField(null=True)
     rubric_version = models.PositiveIntegerField(null=True)
     answers = models.JSONField(null=True)
     draft = models.JSONField(default=dict)
@@ -305,6 +312,10 @@ class ReviewSlot(TenantRecord):
             models.CheckConstraint(
                 name="ai_review_slot_answered_by_somebody",
                 condition=Q(submitted_at__isnull=True) | Q(reviewer__isnull=False, answers__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="ai_review_slot_final_is_answered",
+                condition=Q(final_at__isnull=True) | Q(submitted_at__isnull=False),
             ),
         )
         indexes = (

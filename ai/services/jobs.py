@@ -25,6 +25,7 @@ CARRIERS = {
     "bundle_import": "ai.services.bundles.jobs.carry_on",
     "import": "ai.services.imports.background.carry_on",
     "judge": "ai.services.reviews.judge_work.carry_on",
+    "review_fill": "ai.services.reviews.filling.carry_on",
     "retitle": "ai.services.retitles.carry_on",
     "retitle_apply": "ai.services.retitle_batches.carry_on",
     "retitle_undo": "ai.services.retitle_batches.carry_on",

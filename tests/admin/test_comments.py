@@ -188,6 +188,49 @@ class TestForms:
         assert response.redirect_chain[0][0].endswith("#k-panel")
         assert "Plain" in response.content.decode()
 
+    @pytest.mark.parametrize("headers", [{}, SCRIPT])
+    def test_says_at_the_field_why_it_was_refused(self, place: Place, headers: dict[str, str]) -> None:
+        data = {
+            "do": "add",
+            "message": str(place.answer.pk),
+            "text": "My long thoughts",
+            "quote": "Berlin",
+            "start": "3",
+        }
+
+        response = place.client.post(place.url("comments/act"), data, headers=headers)
+
+        html = response.content.decode()
+        assert response.status_code == (200 if headers else 400)
+        field, _, after = html.partition("My long thoughts</textarea>")
+        assert field.rpartition("<textarea")[2].count('id="k-text"') == 1
+        assert after.split("</p>")[0].strip().startswith('<p class="ai-error" id="k-fault" role="alert">')
+        assert html.count("does not say these words") == 1
+        assert "Berlin</blockquote>" in html
+        assert not Comment.objects.exists()
+
+    @pytest.mark.parametrize("verb", ["reply", "edit"])
+    def test_without_a_script_refused_words_are_in_their_own_field(self, place: Place, verb: str) -> None:
+        row = place.say()
+        data = {"do": verb, "message": str(place.answer.pk), "comment": str(row.pk), "text": "x" * 5001, "version": "0"}
+
+        html = place.client.post(place.url("comments/act"), data).content.decode()
+
+        assert f"{'x' * 5001}</textarea>" in html.partition(f'id="k-{verb}-{row.pk}"')[2]
+        assert html.count('<details class="k-fold" open>') == 1
+        assert html.count("Write a comment of at most 5,000 characters.") == 1
+        assert Comment.objects.get().text == "Is this so?"
+
+    def test_without_a_script_a_refused_reply_to_what_is_settled_becomes_a_new_comment(self, place: Place) -> None:
+        row = place.say()
+        place.post("resolve", comment=str(row.pk))
+        data = {"do": "reply", "message": str(place.answer.pk), "comment": str(row.pk), "text": "My long thoughts"}
+
+        html = place.client.post(place.url("comments/act"), data).content.decode()
+
+        assert "My long thoughts</textarea>" in html.partition('id="k-text"')[2]
+        assert "resolved this comment meanwhile" in html
+
     def test_reading_them_changes_nothing(self, place: Place) -> None:
         place.say()
         before = list(Comment.objects.values())

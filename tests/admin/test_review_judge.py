@@ -151,10 +151,37 @@ class TestRun:
         html = page(client, made)
         assert "0 of 3" in html
         assert f"/admin/ai/job/{job.pk}/change/" in html
-        assert 'hx-trigger="every 3s"' in html
+        assert f'hx-get="/admin/ai/reviewqueue/{made.pk}/judge/live/" hx-trigger="every 3s"' in html
         assert "Run the judge…" not in html
         jobs.carry_on(job_id=job.pk, worker="w", now=timezone.now)
         assert "every 3s" not in page(client, made)
+
+    def test_is_followed_by_its_own_part_of_the_page_until_it_has_ended(
+        self, tenant: Tenant, scripted: VendorServer, django_assert_max_num_queries: Any
+    ) -> None:
+        made, client = queue(tenant), signed_in(leading(tenant))
+        set_up(made)
+        client.post(f"/admin/ai/reviewqueue/{made.pk}/judge/run/")
+        live = f"/admin/ai/reviewqueue/{made.pk}/judge/live/"
+
+        with django_assert_max_num_queries(16):
+            part = client.get(live)
+        jobs.carry_on(job_id=Job.objects.get().pk, worker="w", now=timezone.now)
+        last = client.get(live).content.decode()
+
+        assert f'hx-get="{live}" hx-trigger="every 3s"' in part.content.decode()
+        assert "0 of 3" in part.content.decode()
+        assert "What is asked" not in part.content.decode()
+        assert "3 items" in last
+        assert "hx-trigger" not in last
+
+    def test_is_followed_by_leads_of_the_tenant_alone(self, tenant: Tenant, scripted: VendorServer) -> None:
+        made = queue(tenant)
+        set_up(made)
+        live = f"/admin/ai/reviewqueue/{made.pk}/judge/live/"
+
+        assert signed_in(reviewer(tenant)).get(live).status_code == 403
+        assert signed_in(leading(factories.tenant())).get(live).status_code == 404
 
     def test_without_a_judge_is_not_there(self, tenant: Tenant) -> None:
         assert signed_in(leading(tenant)).get(f"/admin/ai/reviewqueue/{queue(tenant).pk}/judge/run/").status_code == 404
@@ -196,6 +223,50 @@ class TestFigures:
 
         assert "1 item that you reviewed in the last 30 days is left out here" in html
         assert "is left out here" not in page(signed_in(leading(tenant)), made)
+
+    def test_of_who_reviewed_alone_are_shown_once_their_answers_stay(
+        self, tenant: Tenant, scripted: VendorServer
+    ) -> None:
+        made, boss = queue(tenant, items=12), leading(tenant)
+        for answers in (YES, NO) * 6:
+            review(made, boss, answers, at=timezone.now())
+        judged(made)
+        client, count = signed_in(boss), f"/admin/ai/reviewqueue/{made.pk}/judge/count/"
+        before = page(client, made)
+
+        asked = client.get(count).content.decode()
+        response: Any = client.post(count)
+
+        assert f'hx-get="{count}"' in before
+        assert "People ↓ Judge →" not in before
+        assert "your answers to 12 items, too. You can no longer take these answers back" in asked
+        assert response.url == f"/admin/ai/reviewqueue/{made.pk}/change/#judge"
+        after = page(client, made)
+        assert "Your answers to 12 items count, and stay as they are." in after
+        assert "People ↓ Judge →" in after
+        assert count not in after
+        assert "Take back" in before
+        assert "Take back" not in after
+        assert after.count(">stays as it is<") == 10
+
+    def test_are_not_offered_with_ones_own_answers_where_that_makes_too_few(
+        self, tenant: Tenant, scripted: VendorServer
+    ) -> None:
+        made, boss = queue(tenant, items=9), leading(tenant)
+        for _ in range(9):
+            review(made, boss, YES, at=timezone.now())
+        judged(made)
+
+        assert "judge/count/" not in page(signed_in(boss), made)
+
+    def test_with_ones_own_answers_are_for_leads_of_the_tenant(self, tenant: Tenant, scripted: VendorServer) -> None:
+        made = queue(tenant)
+        count = f"/admin/ai/reviewqueue/{made.pk}/judge/count/"
+        assert signed_in(leading(tenant)).get(count).status_code == 404
+        set_up(made)
+
+        assert signed_in(reviewer(tenant)).post(count).status_code == 403
+        assert signed_in(leading(factories.tenant())).post(count).status_code == 404
 
     def test_cost_the_same_queries_for_many_items(
         self, tenant: Tenant, scripted: VendorServer, django_assert_max_num_queries: Any

@@ -8,8 +8,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.test import Client
+from django.utils import timezone
 
-from ai.models import ReviewEvent, ReviewItem, ReviewQueue, ReviewSlot, Tenant
+from ai.models import Job, ReviewEvent, ReviewItem, ReviewQueue, ReviewSlot, Tenant
+from ai.services import jobs
+from ai.services.reviews import filling
 from tests import factories
 from tests.admin.test_reviews import leading, signed_in, started
 from tests.services.reviews.making import NO, YES, lead, queue, review, reviewer
@@ -39,6 +43,31 @@ class TestFigures:
         html = signed_in(ana).get(f"/admin/ai/reviewqueue/{made.pk}/change/").content.decode()
 
         assert "What was found" not in html
+
+
+class TestPage:
+    def test_offers_reviewing_as_long_as_there_is_something_to_review(self, tenant: Tenant) -> None:
+        made, ana = queue(tenant, items=2), reviewer(tenant)
+        client, told = signed_in(ana), []
+
+        for _ in range(3):
+            told.append("Start reviewing" in client.get(f"/admin/ai/reviewqueue/{made.pk}/change/").content.decode())
+            if len(told) < 3:
+                review(made, ana, YES)
+
+        assert told == [True, True, False]
+
+    @pytest.mark.parametrize("unit", ["message", "run", "replay"])
+    def test_tells_a_lead_how_it_is_filled_and_a_reviewer_that_somebody_will(self, tenant: Tenant, unit: str) -> None:
+        made = queue(tenant, items=0, unit=unit)
+        page, noun = f"/admin/ai/reviewqueue/{made.pk}/change/", "messages" if unit == "message" else "runs"
+
+        led, seen = (signed_in(who).get(page).content.decode() for who in (leading(tenant), reviewer(tenant)))
+
+        assert f"Choose {noun} in their list" in led
+        assert f'href="/admin/ai/{noun[:-1]}/"' in led.partition("Choose ")[2]
+        assert "Whoever leads it fills it." in seen
+        assert "in their list" not in seen
 
 
 class TestLately:
@@ -148,7 +177,7 @@ class TestAssigning:
 
         assert response.url == f"/admin/ai/reviewqueue/{made.pk}/items/"
         assert ReviewSlot.objects.get(assigned_to=str(ana.pk)).item_id == item.pk
-        assert f"<td>{ana.username}</td>" in client.get(response.url).content.decode()
+        assert f">{ana.username}</td>" in client.get(response.url).content.decode()
         client.post(f"/admin/ai/reviewqueue/{made.pk}/unassign/", form)
         assert not ReviewSlot.objects.filter(assigned_to__isnull=False).exists()
 
@@ -188,3 +217,56 @@ class TestAssigning:
             html = client.get(f"/admin/ai/reviewqueue/{made.pk}/items/").content.decode()
 
         assert 'rel="next"' in html
+
+
+class TestDrawingInTheBackground:
+    ADDRESS = "/admin/ai/reviewqueue/fill/?noun=threads"
+
+    @pytest.fixture
+    def made(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> ReviewQueue:
+        monkeypatch.setattr(filling, "LIGHT", 3)
+        for _ in range(4):
+            factories.thread(tenant)
+        return queue(tenant, items=0)
+
+    def ask(self, client: Client, made: ReviewQueue) -> tuple[str, Job]:
+        response: Any = client.post(self.ADDRESS, {"queue": str(made.pk), "sample": "2", "seed": "1"})
+        return response.url, Job.objects.get()
+
+    def test_leads_to_the_job_and_from_there_to_the_queue(self, tenant: Tenant, made: ReviewQueue) -> None:
+        client = signed_in(reviewer(tenant, "change_reviewqueue", "view_job", "cancel_job"))
+        where, job = self.ask(client, made)
+        queue_url = f"/admin/ai/reviewqueue/{made.pk}/change/"
+
+        asked = client.get(where).content.decode()
+        waiting = client.get(queue_url).content.decode()
+        cancelling = client.get(f"/admin/ai/job/{job.pk}/cancel/").content.decode()
+        jobs.carry_on(job_id=job.pk, worker="w", now=timezone.now)
+
+        assert where == f"/admin/ai/job/{job.pk}/change/"
+        assert "0 % of the rows read" in asked
+        assert queue_url in asked
+        assert "A sample is being drawn for this queue" in waiting
+        assert where in waiting
+        assert "There is nothing in this queue yet" not in waiting
+        assert "Nothing has been added to the queue yet, and nothing will be." in cancelling
+        assert "2 items" in client.get(where).content.decode()
+        assert "A sample is being drawn" not in client.get(queue_url).content.decode()
+
+    def test_leads_to_the_queue_who_may_not_see_jobs(self, tenant: Tenant, made: ReviewQueue) -> None:
+        client = signed_in(lead(tenant))
+
+        where, job = self.ask(client, made)
+
+        assert where == f"/admin/ai/reviewqueue/{made.pk}/change/"
+        html = client.get(where).content.decode()
+        assert "The sample is being drawn in the background." in html
+        assert str(job.pk) not in html
+
+    def test_is_refused_in_words_while_another_is_drawn(self, tenant: Tenant, made: ReviewQueue) -> None:
+        client = signed_in(lead(tenant))
+        self.ask(client, made)
+
+        html = client.post(self.ADDRESS, {"queue": str(made.pk), "sample": "2", "seed": "2"}).content.decode()
+
+        assert "wait until it is there" in html

@@ -207,6 +207,22 @@ class TestTalk:
 
         expect(page.locator("#k-panel").get_by_text("Without a script").first).to_be_visible()
 
+    def test_without_scripts_what_was_refused_is_in_sight_with_the_reason(
+        self, page: Page, parcel: tuple[str, str]
+    ) -> None:
+        url, answer = parcel
+        page.route("**/comments*.js", lambda route: route.abort())
+        page.goto(url)
+        page.locator(f"[data-comments='{answer}']").click()
+        field = page.get_by_label("New comment")
+        field.evaluate("each => each.removeAttribute('maxlength')")
+        field.fill("Long " * 1001)
+
+        page.get_by_role("button", name="Comment", exact=True).click()
+
+        expect(page.get_by_role("alert").filter(has_text="at most 5,000 characters")).to_be_in_viewport()
+        expect(page.get_by_label("New comment")).to_have_value("Long " * 1001)
+
 
 class TestDrafts:
     """What somebody is writing stays, whatever happens."""

@@ -154,6 +154,15 @@ class TestTitleModel:
         assert found.input_tokens == 22
         assert found.output_tokens == 14
 
+    def test_may_find_that_no_tag_fits_without_being_asked_again(self, scripted: VendorServer, tenant: Tenant) -> None:
+        scripted.script(end_task("Lost parcel"), end_task([2]))
+
+        found = titles.find(
+            [_talk("Where is my parcel?")], spec=titles.model_spec("scripted"), choices=("billing", "delivery")
+        )[0]
+
+        assert (found.title, found.tags, len(scripted.requests)) == ("Lost parcel", [], 2)
+
 
 def _talk(*asked: str) -> titles.Conversation:
     return titles.Conversation(tuple(("user", text) for text in asked))

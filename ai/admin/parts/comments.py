@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from ai.services.comments import mentions, reading, settling, writing
 
 Json = dict[str, Any]
 OpenThread = Callable[[Any, HttpRequest, str], ChatThread]
+ShowThread = Callable[..., HttpResponse]
 Urls = list[tuple[str, str, Callable[..., HttpResponse]]]
 
 #: A page of a transcript has fewer messages.
@@ -36,6 +38,36 @@ SAID = {
     "reopen": "Opened again.",
     "undo": "Taken back.",
 }
+#: What is done with words.
+WRITTEN = ("add", "reply", "edit")
+NEW = "k-text"
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Words that were not kept, and why. `text` is None where the page that gets the answer has them itself."""
+
+    message: Message
+    problem: str
+    verb: str
+    comment: str = ""
+    text: str | None = None
+    quote: str = ""
+    start: str = ""
+
+    def fault(self, shown: Sequence[reading.Shown]) -> Json:
+        """The field with the words and what is wrong with them: their own field, or the one for a new comment."""
+        wanted = f"k-{self.verb}-{self.comment}"
+        field = wanted if wanted in _fields(shown) else NEW
+        return {"field": field, "problem": self.problem, "text": self.text}
+
+
+def _fields(shown: Sequence[reading.Shown]) -> Iterator[str]:
+    """The fields of the forms that reply to comments and edit them, as `comments.html` shows them."""
+    for each in shown:
+        if not each.row.deleted_at and not each.row.resolved_at:
+            yield f"k-reply-{each.row.pk}"
+        yield from (f"k-edit-{one.row.pk}" for one in [each, *each.replies] if one.is_own and not one.row.deleted_at)
 
 
 def may_read(user: Any) -> bool:
@@ -48,7 +80,7 @@ def may_write(user: Any) -> bool:
     return bool(user.has_perm(writing.MAY))
 
 
-def urls(admin: Any, open_thread: OpenThread) -> Urls:
+def urls(admin: Any, open_thread: OpenThread, show_thread: ShowThread) -> Urls:
     """The panel of one message, its buttons, and the people who can be mentioned."""
 
     def door(show: Callable[[HttpRequest, ChatThread], HttpResponse]) -> Callable[..., HttpResponse]:
@@ -57,9 +89,13 @@ def urls(admin: Any, open_thread: OpenThread) -> Urls:
 
         return view
 
+    def act(request: HttpRequest, object_id: str) -> HttpResponse:
+        found = _act(request, open_thread(admin, request, object_id))
+        return show_thread(admin, request, object_id, refused=found) if isinstance(found, Refused) else found
+
     return [
         ("<path:object_id>/comments/", "comments", door(_show)),
-        ("<path:object_id>/comments/act/", "comments_act", door(_act)),
+        ("<path:object_id>/comments/act/", "comments_act", act),
         ("<path:object_id>/people/", "people", door(_people)),
         ("<path:object_id>/quotes/", "quotes", door(_quotes)),
     ]
@@ -95,15 +131,15 @@ def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
-def of_page(request: HttpRequest, page: Any) -> Json:
-    """What a page of the transcript shows: the numbers, and with `?comments=` the panel of that message."""
+def of_page(request: HttpRequest, page: Any, refused: Refused | None = None) -> Json:
+    """What a page of the transcript shows: the numbers, and the panel of `?comments=`, or of what was refused."""
     counts = counts_of(page)
     found: Json = {"comments": counts, "has_comments": any(counts.values())}
-    wanted = request.GET.get("comments", "")
+    wanted = str(refused.message.pk) if refused else request.GET.get("comments", "")
     if not wanted or not may_read(request.user):
         return found
     message = next((row for row in page.messages if str(row.pk) == wanted), None)
-    return {**found, "panel": _context(request, message)} if message is not None else found
+    return {**found, "panel": _context(request, message, refused)} if message is not None else found
 
 
 def counts_of(page: Any) -> dict[UUID, int]:
@@ -111,28 +147,31 @@ def counts_of(page: Any) -> dict[UUID, int]:
     return {row.pk: getattr(row, "comments", 0) for row in page.messages}
 
 
-def _context(request: HttpRequest, message: Message, **more: Any) -> Json:
+def _context(request: HttpRequest, message: Message, refused: Refused | None = None, **more: Any) -> Json:
     shown = reading.panel(message, by=request.user, at=timezone.now())
     is_open = [each.row for each in shown if not each.row.resolved_at and not each.row.deleted_at]
     replies = [
         reply.row for each in shown if not each.row.resolved_at for reply in each.replies if not reply.row.deleted_at
     ]
-    return {"message": message, "comments": shown, "count": len(is_open) + len(replies), **more}
+    found = {"message": message, "comments": shown, "count": len(is_open) + len(replies), **more}
+    return {**found, "refused": refused, "fault": refused.fault(shown)} if refused else found
 
 
-def _panel(request: HttpRequest, thread: ChatThread, message: Message, **more: Any) -> HttpResponse:
+def _panel(
+    request: HttpRequest, thread: ChatThread, message: Message, refused: Refused | None = None, **more: Any
+) -> HttpResponse:
     """The panel alone, for the script."""
     context = {
         "thread": thread,
-        "panel": _context(request, message, **more),
+        "panel": _context(request, message, refused, **more),
         "may": {"comments": True, "comment": may_write(request.user)},
     }
     headers = {"Cache-Control": "no-store"}
     return TemplateResponse(request, "admin/ai/chatthread/comments.html", context, headers=headers)
 
 
-def _act(request: HttpRequest, thread: ChatThread) -> HttpResponse:
-    """Do what the button says, and show the panel again."""
+def _act(request: HttpRequest, thread: ChatThread) -> HttpResponse | Refused:
+    """Do what the button says, and show the panel again; without the script, words that were refused come back as they are."""
     if not may_write(request.user):
         raise PermissionDenied
     if request.method != "POST":
@@ -140,15 +179,24 @@ def _act(request: HttpRequest, thread: ChatThread) -> HttpResponse:
     said = request.POST
     verb, message = said.get("do", ""), _message(thread, said.get("message", ""))
     problem = _do(request, thread, message, verb)
-    words = "" if problem else SAID[verb]
+    refused = _refused(request, message, verb, problem) if problem and verb in WRITTEN else None
     if _is_script(request):
-        draft = {name: said.get(name, "") for name in ("text", "quote", "start")} if problem and verb == "add" else {}
-        return _panel(request, thread, message, said=words, problem=problem, draft=draft)
+        words = {"said": "" if problem else SAID[verb], "problem": "" if refused else problem}
+        return _panel(request, thread, message, refused, **words)
+    if refused:
+        return refused
     if problem:
         messages.error(request, problem)
     else:
-        messages.success(request, words)
+        messages.success(request, SAID[verb])
     return HttpResponseRedirect(_back(thread, message.pk))
+
+
+def _refused(request: HttpRequest, message: Message, verb: str, problem: str) -> Refused:
+    given = {name: request.POST.get(name, "") for name in ("comment", "text", "quote", "start")}
+    if _is_script(request) and verb != "add":  # the script has the words, and puts them where they belong
+        given.pop("text")
+    return Refused(message, problem, verb, **given)
 
 
 def _do(request: HttpRequest, thread: ChatThread, message: Message, verb: str) -> str:

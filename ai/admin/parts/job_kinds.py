@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils import timezone
 
-from ai.admin.parts import badges, review_judge
+from ai.admin.parts import badges, review_filling, review_judge
 from ai.admin.parts.doors import later
 from ai.models import Job, SyncConflict
 from ai.models.conflicts import ConflictStatus
@@ -95,7 +95,7 @@ def _conflicts(request: HttpRequest, job: Job) -> list[Link]:
 
 
 def _queue(request: HttpRequest, job: Job) -> list[Link]:
-    """The queue whose judge answers."""
+    """The queue whose judge answers, or that is filled."""
     return [
         Link(words, address, "rate_review", is_main=True) for words, address in review_judge.job_links(request, job)
     ]
@@ -121,6 +121,14 @@ KINDS: dict[str, Kind] = {
         _queue,
         template="admin/ai/reviewqueue/judge_job.html",
         context=review_judge.job_context,
+    ),
+    "review_fill": Kind(
+        "Sample for review",
+        _queue,
+        template="admin/ai/reviewqueue/fill_job.html",
+        context=review_filling.job_context,
+        cancelling="Nothing has been added to the queue yet, and nothing will be.",
+        in_percent=True,
     ),
     "retitle": Kind("Retitle", _titles(lambda job: job.pk)),
     "retitle_apply": Kind("Apply titles", _titles(_of), template="admin/ai/retitle/job.html"),

@@ -20,9 +20,9 @@ from ai.admin.parts import badges, review_forms
 from ai.admin.parts.base import pks_of
 from ai.admin.parts.lists import Button
 from ai.exceptions import AIError, Forbidden, InvalidInput
-from ai.models import ReviewItem, ReviewQueue
+from ai.models import Job, ReviewItem, ReviewQueue
 from ai.models.reviews import QueueState
-from ai.services.reviews import queues, reviewing, sampling_rows
+from ai.services.reviews import filling, queues, reviewing, sampling_rows
 from ai.services.selections import APPEARANCE, NOUNS, Selection
 from ai.stores.rubrics import Rubric
 
@@ -143,7 +143,7 @@ def _selection(noun: str, request: HttpRequest) -> Selection:
 
 
 def _fill(request: HttpRequest, given: dict[str, Any], selection: Selection) -> HttpResponse:
-    added = queues.fill(
+    made = filling.start(
         queue_id=UUID(given["queue"]),
         selection=selection,
         by=request.user,
@@ -152,10 +152,40 @@ def _fill(request: HttpRequest, given: dict[str, Any], selection: Selection) -> 
         seed=1 if given["seed"] is None else given["seed"],
         how=given["how"],
     )
-    messages.success(
-        request, f"{added:,} item{'s' * (added != 1)} added; what the queue had already is not there twice."
-    )
-    return HttpResponseRedirect(badges.url("ai_reviewqueue_change", given["queue"]))
+    queue_url, user = badges.url("ai_reviewqueue_change", given["queue"]), request.user
+    if not isinstance(made, Job):
+        messages.success(
+            request, f"{made:,} item{'s' * (made != 1)} added; what the queue had already is not there twice."
+        )
+        return HttpResponseRedirect(queue_url)
+    messages.success(request, "The sample is being drawn in the background. You are told when it is there.")
+    return HttpResponseRedirect(badges.url("ai_job_change", made.pk) if user.has_perm("ai.view_job") else queue_url)
+
+
+def under_way(request: HttpRequest, queue: ReviewQueue) -> dict[str, Any] | None:
+    """The sample that is being drawn for a queue, as its page says it; None without one."""
+    job = filling.open_job(queue_id=queue.pk)
+    if job is None:
+        return None
+    user: Any = request.user
+    url = badges.url("ai_job_change", job.pk) if user.has_perm("ai.view_job") else ""
+    return {"bar": badges.progress(job.percent), "percent": job.percent, "url": url}
+
+
+def job_context(_request: HttpRequest, job: Job) -> dict[str, Any]:
+    """What the page of a job says that draws a sample."""
+    data = job.data
+    how = data.get("how", "")
+    unit = ReviewQueue.objects.filter(pk=data.get("queue")).values_list("unit", flat=True).first()
+    return {
+        "progress_words": f"{job.percent} % of the rows read",
+        "words": data.get("words", ""),
+        "how": sampling_rows.offers(unit).get(how, how) if unit else how,
+        "sample": data.get("sample"),
+        "seed": data.get("seed"),
+        "added": data.get("added"),
+        "known": data.get("chosen", 0) - data.get("added", 0),
+    }
 
 
 class Reviewable:

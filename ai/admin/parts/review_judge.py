@@ -15,7 +15,7 @@ from django.utils import timezone
 from unfold import widgets
 
 from ai.admin.parts import badges, model_field, review_forms
-from ai.admin.parts.base import answer
+from ai.admin.parts.base import BARE, answer
 from ai.exceptions import AIError, Forbidden
 from ai.models import Job, ReviewItem, ReviewJudge, ReviewQueue, ReviewRubric
 from ai.models.review_judges import LEAST_ITEMS, THRESHOLD
@@ -55,20 +55,25 @@ class JudgeForm(forms.Form):
 
 
 def urls(admin: Any) -> list[tuple[str, str, Callable[..., HttpResponse]]]:
-    """Changing the judge, and letting it answer."""
+    """Changing the judge, letting it answer, the part of the queue's page that follows it, and what it is compared with."""
 
-    def door(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    def door(view: Callable[..., HttpResponse], may: Callable[[HttpRequest], bool]) -> Callable[..., HttpResponse]:
         def opened(request: HttpRequest, object_id: UUID) -> HttpResponse:
             row: ReviewQueue = admin.get_object_or_404(request, str(object_id))
-            if not may_judge(request):
+            if not may(request):
                 raise PermissionDenied
             return view(admin, request, row)
 
         return opened
 
+    def leads(request: HttpRequest) -> bool:
+        return bool(admin.may(request, "change"))
+
     return [
-        ("<uuid:object_id>/judge/", "judge", door(_change)),
-        ("<uuid:object_id>/judge/run/", "judge_run", door(_run)),
+        ("<uuid:object_id>/judge/", "judge", door(_change, may_judge)),
+        ("<uuid:object_id>/judge/run/", "judge_run", door(_run, may_judge)),
+        ("<uuid:object_id>/judge/live/", "judge_live", door(_live, leads)),
+        ("<uuid:object_id>/judge/count/", "judge_count", door(_count, leads)),
     ]
 
 
@@ -96,6 +101,13 @@ def panel(request: HttpRequest, row: ReviewQueue) -> dict[str, Any]:
         "findings": judge_figures.findings(trust),
         "may_judge": may_judge(request),
     }
+
+
+def _live(admin: Any, request: HttpRequest, row: ReviewQueue) -> HttpResponse:
+    """The panel alone, for a page on which the judge answers; the last one asks for no more."""
+    context = {"frame": BARE, "row": row, "judging": panel(request, row)}
+    response: HttpResponse = admin.page(request, "admin/ai/reviewqueue/judge.html", "", **context)
+    return response
 
 
 def _sees_jobs(request: HttpRequest) -> bool:
@@ -160,7 +172,7 @@ def _run(admin: Any, request: HttpRequest, row: ReviewQueue) -> HttpResponse:
     except AIError as error:
         messages.error(request, error.message)
         return HttpResponseRedirect(back)
-    price = render_to_string("admin/ai/retitle/price.html", {"estimate": expected}).strip()
+    price = render_to_string("admin/ai/retitle/cost.html", {"estimate": expected}).strip()
     text = (
         f"{judge.model} answers the questions for {expected.threads:,} item{'s' * (expected.threads != 1)} that version "
         f"{judge.version} has not answered: {price}. The conversations are sent to the model. People's answers stay as they are, "
@@ -172,6 +184,29 @@ def _run(admin: Any, request: HttpRequest, row: ReviewQueue) -> HttpResponse:
     return response
 
 
+def _count(admin: Any, request: HttpRequest, row: ReviewQueue) -> HttpResponse:
+    """Ask whether the lead's own answers are to count, then let them."""
+    back = badges.url("ai_reviewqueue_change", row.pk)
+    if request.method == "POST":
+        return answer(request, back, lambda: _counted(request, row, back))
+    trust = judge_figures.trust(queue_id=row.pk, by=request.user, at=timezone.now())
+    if trust is None:
+        raise Http404(judging.NO_JUDGE)
+    text = (
+        f"The judge is then compared with your answers to {trust.own:,} item{'s' * (trust.own != 1)}, too. You can no longer "
+        "take these answers back: who sees figures with an answer, and then changes it, could find out what the judge said."
+    )
+    response: HttpResponse = admin.confirm(
+        request, title="Count your answers, too?", text=text, button="Count them", back=back
+    )
+    return response
+
+
+def _counted(request: HttpRequest, row: ReviewQueue, back: str) -> tuple[str, str]:
+    count = judging.count_own(queue_id=row.pk, by=request.user, at=timezone.now())
+    return f"Your answers to {count:,} item{'s' * (count != 1)} count, and stay as they are.", f"{back}#judge"
+
+
 def _started(request: HttpRequest, row: ReviewQueue, back: str) -> tuple[str, str]:
     judging.start(queue_id=row.pk, by=request.user, at=timezone.now())
     return "The judge answers in the background.", back
@@ -181,7 +216,7 @@ def _started(request: HttpRequest, row: ReviewQueue, back: str) -> tuple[str, st
 
 
 def job_links(request: HttpRequest, job: Job) -> list[tuple[str, str]]:
-    """(words, address) of the queue that a job judges, for those who may see queues."""
+    """(words, address) of the queue that a job judges or fills, for those who may see queues."""
     user: Any = request.user
     if not (user.has_perm("ai.view_reviewqueue") or user.has_perm("ai.review_reviewqueue")):
         return []

@@ -18,12 +18,14 @@ from ai.exceptions import InvalidInput, NotFound
 from ai.models import ChatThread, ReviewEvent, ReviewItem, ReviewQueue, ReviewSlot
 from ai.models.review_events import ReviewEventKind as Kind
 from ai.models.review_items import ItemState
-from ai.services.reviews import assigning, figures, history, reviewing, undoing
+from ai.models.reviews import ReviewUnit
+from ai.services.reviews import assigning, figures, history, queues, reviewing, undoing
 
 #: Items on one page, and lines of what was done on a queue's page.
 PER_PAGE = 50
 MOST_EVENTS = 10
 
+LISTS = {"threads": "ai_chatthread_changelist", "messages": "ai_message_changelist", "runs": "ai_run_changelist"}
 TONES = {
     ItemState.OPEN: "blue",
     ItemState.AGREED: "green",
@@ -58,6 +60,12 @@ def urls(admin: Any) -> list[tuple[str, str, Callable[..., HttpResponse]]]:
 # -- On the queue's page
 
 
+def source_list(row: ReviewQueue) -> dict[str, str]:
+    """What the queue is filled with, and the list where it is chosen."""
+    noun = queues.NOUNS[ReviewUnit(row.unit)]
+    return {"noun": noun, "list_url": badges.url(LISTS[noun])}
+
+
 def reviewers(row: ReviewQueue, *, at: Any) -> list[dict[str, Any]]:
     """Who has reviewed how much, and what is kept for whom."""
     paces = {pace.reviewer: pace for pace in figures.paces(queue_id=row.pk, at=at)}
@@ -71,12 +79,14 @@ def lately(request: HttpRequest, row: ReviewQueue, *, at: Any) -> list[dict[str,
     """What was done that this person may take back, the latest first."""
     me = str(request.user.pk)
     found = history.seen_by(queue_id=row.pk, by=request.user, at=at, most=MOST_EVENTS)
+    final = reviewing.final(event.slot_id for event in found if event.kind == Kind.SUBMITTED)
     return [
         {
             "event": event,
             "who": "You" if event.by == me else event.by_name,
             "what": _words(event),
-            "can_undo": event.undone_at is None and (event.kind not in history.OWN or event.by == me),
+            "stays": event.kind == Kind.SUBMITTED and event.slot_id in final,
+            "may_undo": event.undone_at is None and (event.kind not in history.OWN or event.by == me),
         }
         for event in found
     ]
@@ -117,6 +127,7 @@ def _items(admin: Any, request: HttpRequest, row: ReviewQueue) -> HttpResponse:
         "page_number": page,
         "has_next": len(found) > PER_PAGE,
         "back": reverse("admin:ai_reviewqueue_change", args=[row.pk]),
+        **source_list(row),
     }
     response: HttpResponse = admin.page(request, "admin/ai/reviewqueue/items.html", f"Items of “{row.name}”", **context)
     return response

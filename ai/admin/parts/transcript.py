@@ -54,7 +54,7 @@ def urls(admin: Any) -> list[tuple[str, str, Callable[..., HttpResponse]]]:
         return view
 
     own = [(f"<path:object_id>/{name}/", name, door(act)) for name, act in doors.items()]
-    return [*own, *comments.urls(admin, open_thread)]
+    return [*own, *comments.urls(admin, open_thread, show)]
 
 
 def key_of(text: str) -> UUID:
@@ -83,10 +83,10 @@ def open_thread(admin: Any, request: HttpRequest, object_id: str) -> ChatThread:
         raise Http404(error.message) from error
 
 
-def show(admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
-    """The page around `?message=`, after `?after=`, before `?before=`, or the beginning."""
+def show(admin: Any, request: HttpRequest, object_id: str, *, refused: comments.Refused | None = None) -> HttpResponse:
+    """The page around `?message=`, after `?after=`, before `?before=`, or the beginning; with a comment that was refused."""
     thread = open_thread(admin, request, object_id)
-    message = request.GET.get("message")
+    message = str(refused.message.pk) if refused else request.GET.get("message")
     try:
         page = transcripts.page(
             thread=thread,
@@ -108,11 +108,12 @@ def show(admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
         "more_data": {name: value for name, value in (thread.data or {}).items() if name not in SHOWN_DATA},
         **_context(admin, request, thread),
         **live_thread.of_page(thread, page),
-        **comments.of_page(request, page),
+        **comments.of_page(request, page, refused),
     }
     title = rendering.visible(thread.name or "Untitled")
     audit.seen(thread, by=request.user, at=timezone.now())
     response: HttpResponse = admin.page(request, "admin/ai/chatthread/transcript.html", title, **context)
+    response.status_code = 400 if refused else 200
     return response
 
 

@@ -86,6 +86,7 @@ LEFT_OUT = frozenset(
         "push_tries",
         "author_id",
         "assigned_to",
+        "final_at",
         "suggest_at",
         "suggest_tries",
     }

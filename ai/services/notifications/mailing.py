@@ -66,14 +66,10 @@ def send(*, user_id: str, worker: str, now: Clock) -> int:
         return 0
     with tenancy.everything(reason="sending notifications by e-mail"):
         rows = Notification.objects.claim(user_id, worker=worker, at=now())
-        user = _user(user_id)
-        kept = [row for row in rows if user is not None and _is_wanted(row, user)]
-        dropped = [row.pk for row in rows if row not in kept]
-        Notification.objects.settle(dropped, worker=worker, state=EmailState.DROPPED, at=now())
-        digest = [row for row in kept if row.email == Email.DIGEST]
-        groups = [[row] for row in kept if row.email != Email.DIGEST]
+        digest = [row for row in rows if row.email == Email.DIGEST]
+        groups = [[row] for row in rows if row.email != Email.DIGEST]
         groups += [digest[start : start + MOST_IN_DIGEST] for start in range(0, len(digest), MOST_IN_DIGEST)]
-        return sum(_send(group, user, worker=worker, now=now) for group in groups)
+        return sum(_send(group, user_id, worker=worker, now=now) for group in groups)
 
 
 def _user(user_id: str) -> Any:
@@ -94,11 +90,11 @@ def _is_wanted(row: Notification, user: Any) -> bool:
     return people.works_for(user, row.tenant_id) and (not needed or user.has_perm(f"ai.{needed}"))
 
 
-def _send(rows: Sequence[Notification], user: Any, *, worker: str, now: Clock) -> bool:
+def _send(claimed: Sequence[Notification], user_id: str, *, worker: str, now: Clock) -> bool:
     """Whether it went. A server that is down is tried again later."""
+    rows, user = _wanted(claimed, user_id, worker=worker, at=now())
     keys = [row.pk for row in rows]
-    # Those before it may have taken long: what another worker has taken over meanwhile is that one's.
-    if not Notification.objects.hold_on(keys, worker=worker, at=now()):
+    if not keys:
         return False
     try:
         _message(rows, user).send()
@@ -112,6 +108,22 @@ def _send(rows: Sequence[Notification], user: Any, *, worker: str, now: Clock) -
         return False
     Notification.objects.settle(keys, worker=worker, state=EmailState.SENT, at=now())
     return True
+
+
+def _wanted(
+    claimed: Sequence[Notification], user_id: str, *, worker: str, at: datetime
+) -> tuple[list[Notification], Any]:
+    """What is to be sent of it, as it is now, and to whom; the rest is settled.
+
+    The e-mails before it may have taken long. Meanwhile another worker may have taken some of it over, words may have been
+    changed or deleted, and the person may have read it or may not see it any more.
+    """
+    rows = Notification.objects.hold_on([row.pk for row in claimed], worker=worker, at=at)
+    user = _user(user_id)
+    wanted = [row for row in rows if user is not None and _is_wanted(row, user)]
+    dropped = [row.pk for row in rows if row not in wanted]
+    Notification.objects.settle(dropped, worker=worker, state=EmailState.DROPPED, at=at)
+    return wanted, user
 
 
 def _message(rows: Sequence[Notification], user: Any) -> EmailMultiAlternatives:

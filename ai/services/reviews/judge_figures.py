@@ -4,7 +4,8 @@ A judge never counts as a person. Its rates stand apart from people's, are of it
 for questions on which it agrees with people well enough. Nobody sees its answer to an item that they may still review.
 
 Nor can they work it out from how figures change with an answer of their own: what somebody answered and may still take back is
-in none of the figures that they see, and there are none of fewer than ten items.
+in none of the figures that they see, and there are none of fewer than ten items. Whoever wants to see figures with their own
+answers lets these stay as they are first (`judging.count_own`).
 """
 
 from __future__ import annotations
@@ -84,6 +85,11 @@ class Trust:
     """Items that whoever asks has answered and may answer anew: they are left out of what they are shown."""
 
     @property
+    def may_count_own(self) -> bool:
+        """Whether there could be figures, or other ones, with what `own` leaves out."""
+        return bool(self.own) and any(each.items + self.own >= LEAST_TOLD for each in self.compared)
+
+    @property
     def trusted(self) -> list[Compared]:
         """The questions on which it is trusted."""
         return [each for each in self.compared if each.is_trusted]
@@ -138,7 +144,7 @@ def _own(queue_id: UUID, by: Any, at: datetime) -> set[UUID]:
         return set()
     agreed = ReviewItem.objects.filter(queue_id=queue_id, state=ItemState.AGREED).values("pk")
     mine = ReviewSlot.objects.filter(queue_id=queue_id, reviewer=actors.id_of(by), submitted_at__gte=at - history.UNDO)
-    return set(mine.filter(item_id__in=agreed).values_list("item_id", flat=True))
+    return set(mine.filter(item_id__in=agreed, final_at__isnull=True).values_list("item_id", flat=True))
 
 
 def _paired(
@@ -247,7 +253,8 @@ def _may_see(item: ReviewItem, by: Any) -> bool:
     if not by.has_perm("ai.review_reviewqueue"):
         return True
     if item.state == ItemState.AGREED:
-        return not ReviewSlot.objects.filter(item_id=item.pk, reviewer=actors.id_of(by)).exists()
+        mine = ReviewSlot.objects.filter(item_id=item.pk, reviewer=actors.id_of(by), final_at__isnull=True)
+        return not mine.exists()
     return item.state in (ItemState.DISPUTED, ItemState.DECIDED)
 
 

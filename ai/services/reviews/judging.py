@@ -14,7 +14,7 @@ from django.db import transaction
 
 from ai import dispatch, llm
 from ai.exceptions import Conflict, InvalidInput, NotFound
-from ai.models import Job, JobItem, ReviewItem, ReviewJudge, ReviewJudgement, ReviewQueue, ReviewRubric
+from ai.models import Job, JobItem, ReviewItem, ReviewJudge, ReviewJudgement, ReviewQueue, ReviewRubric, ReviewSlot
 from ai.models.review_items import ItemState
 from ai.models.review_judges import LEAST_ITEMS, THRESHOLD
 from ai.services import actors, audit, permissions
@@ -205,6 +205,27 @@ def _job(queue: ReviewQueue, judge: ReviewJudge, items: Sequence[ReviewItem], *,
         created=at,
         modified=at,
     )
+
+
+@transaction.atomic
+def count_own(*, queue_id: UUID, by: Any, at: datetime) -> int:
+    """Let what `by` answered be among the figures that they see; how many items. These answers stay as they are from then on.
+
+    Otherwise whoever changes an answer and looks again could work out what the judge said (`judge_figures`).
+
+    Raises:
+        Forbidden, NotFound.
+        Conflict: the queue has no judge, or nothing of theirs is left out.
+    """
+    permissions.require(by, "ai.change_reviewqueue")
+    queue = queues.get(queue_id)
+    if ReviewJudge.objects.current(queue_id) is None:
+        raise Conflict(NO_JUDGE)
+    count = ReviewSlot.objects.make_final(queue_id, actors.id_of(by), at=at)
+    if not count:
+        raise Conflict("Nothing that you answered is left out of the figures.")
+    audit.record("review_queue.own_answers_final", target=queue, by=by, at=at, items=count)
+    return count
 
 
 def estimate(*, queue_id: UUID) -> Estimate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -92,7 +93,6 @@ def make(
     return queue
 
 
-@transaction.atomic
 def fill(
     *,
     queue_id: UUID,
@@ -105,6 +105,8 @@ def fill(
 ) -> int:
     """Add what is selected, or a sample of it, to the queue; how many items that were. What it has is passed over.
 
+    Nobody waits for the database while the sample is drawn. From many rows that takes seconds: `filling.start` leaves it to a worker.
+
     Args:
         how: how a sample is taken: by lot, by lot with a share of each group ("by:model"), or only of what is in dispute
             ("only:disputed"); `sampling_rows.offers` says which there are for a unit.
@@ -116,30 +118,78 @@ def fill(
         Conflict: the queue is closed.
     """
     permissions.require(by, "ai.change_reviewqueue")
-    queue = ReviewQueue.objects.locked(get(queue_id).pk)
+    wanted = Wanted(selection.frozen(at=at), sample, seed, how)
+    queue = fillable(queue_id, wanted)
+    return put(queue_id=queue_id, wanted=wanted, taken=wanted.take(queue), by=by, at=at)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be added to a queue: a frozen selection, or a sample of so many of it, and how that is taken."""
+
+    selection: Selection
+    sample: int | None = None
+    seed: int = 1
+    how: str = ""
+
+    def rows(self, queue: ReviewQueue) -> Any:
+        """What there is to choose from, in the order of the keys."""
+        rows = self.selection.queryset().filter(tenant_id=queue.tenant_id).order_by("pk")
+        return rows.filter(replay_of_thread__isnull=False) if queue.unit == ReviewUnit.REPLAY else rows
+
+    def take(self, queue: ReviewQueue, *, beat: sampling_rows.Beat = sampling_rows.silent) -> sampling_rows.Taken:
+        """What is chosen. `beat` is told how many rows were read since it was told last.
+
+        Raises:
+            InvalidInput: there is no such way to take a sample, there is nothing to choose from, or it is too much.
+        """
+        size = None if self.sample is None else min(self.sample, MOST_ITEMS)
+        taken = sampling_rows.take(self.rows(queue), queue, how=self.how, size=size, seed=self.seed, beat=beat)
+        if not taken.keys:
+            raise InvalidInput(f"There are no such {self.selection.noun} in the queue's tenant.")
+        if len(taken.keys) > MOST_ITEMS:
+            raise InvalidInput(f"These are more than {MOST_ITEMS:,} {self.selection.noun}; review a sample of them.")
+        return taken
+
+
+def fillable(queue_id: UUID, wanted: Wanted) -> ReviewQueue:
+    """The queue, when this can be added to it.
+
+    Raises:
+        NotFound, InvalidInput, Conflict: as `fill`.
+    """
+    queue = get(queue_id)
+    _require_open(queue)
+    noun = NOUNS[ReviewUnit(queue.unit)]
+    if wanted.selection.noun != noun:
+        raise InvalidInput(f"This queue is for {noun}, not for {wanted.selection.noun}.")
+    sampling_rows.require(ReviewUnit(queue.unit), how=wanted.how, size=wanted.sample)
+    return queue
+
+
+def _require_open(queue: ReviewQueue) -> None:
     if queue.state == QueueState.CLOSED:
         raise Conflict("The queue is closed; open it again first.")
-    noun = NOUNS[ReviewUnit(queue.unit)]
-    if selection.noun != noun:
-        raise InvalidInput(f"This queue is for {noun}, not for {selection.noun}.")
-    rows = selection.frozen(at=at).queryset().filter(tenant_id=queue.tenant_id).order_by("pk")
-    if queue.unit == ReviewUnit.REPLAY:
-        rows = rows.filter(replay_of_thread__isnull=False)
-    taken = sampling_rows.take(
-        rows, queue, how=how, size=None if sample is None else min(sample, MOST_ITEMS), seed=seed
-    )
-    keys = taken.keys[: MOST_ITEMS + 1]
-    if not keys:
-        raise InvalidInput(f"There are no such {noun} in the queue's tenant.")
-    if len(keys) > MOST_ITEMS:
-        raise InvalidInput(f"These are more than {MOST_ITEMS:,} {noun}; review a sample of them.")
+
+
+@transaction.atomic
+def put(*, queue_id: UUID, wanted: Wanted, taken: sampling_rows.Taken, by: Any, at: datetime) -> int:
+    """Add what was chosen to the queue; how many items that were.
+
+    Raises:
+        NotFound.
+        Conflict: the queue was closed meanwhile.
+    """
+    queue = ReviewQueue.objects.locked(get(queue_id).pk)
+    _require_open(queue)
     was_filled = ReviewItem.objects.filter(queue_id=queue.pk).exists()
-    added = _add(queue, keys)
+    added = _add(queue, taken.keys)
+    words = wanted.selection.describe()
     if added or not was_filled:
-        how_taken = {"selection": selection.describe(), "sample": sample, "seed": seed, **taken.source}
-        source = how_taken if sample is not None or how else {}
+        how_taken = {"selection": words, "sample": wanted.sample, "seed": wanted.seed, **taken.source}
+        source = how_taken if wanted.sample is not None or wanted.how else {}
         _told(queue, source | _before(queue), None if was_filled else taken.population, at=at)
-    told: dict[str, Any] = {"items": added, "selection": selection.describe(), **({"how": how} if how else {})}
+    told: dict[str, Any] = {"items": added, "selection": words, **({"how": wanted.how} if wanted.how else {})}
     audit.record("review_queue.filled", target=queue, by=by, at=at, **told)
     return added
 

@@ -5,7 +5,7 @@ Nobody learns what others answered before they have answered themselves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,6 +32,7 @@ SETTLED = (ItemState.DECIDED, ItemState.GONE)
 #: Who knows that others disagree, and answers anew, no longer answers alone.
 DISPUTED = "All reviews of this item are there, and they differ: whoever decides such items decides it."
 DECIDE_IT = "You can see how others answered this item: decide it instead of answering it anew."
+FINAL = "You let this answer count among the judge's figures: it stays as it is."
 GONE = "What this item is about has been deleted since; answers stay as they are."
 
 
@@ -210,12 +211,14 @@ def take_back(*, slot_id: UUID, by: Any, at: datetime) -> Task:
     Raises:
         Forbidden, NotFound.
         InvalidInput: there is no answer, or it is older than 30 days.
-        Conflict: somebody has decided the item (who, and when), reviewers disagree about it, what it is about is gone, or the
-            answer was changed meanwhile.
+        Conflict: somebody has decided the item (who, and when), reviewers disagree about it, what it is about is gone, the
+            answer was changed meanwhile, or it counts among the judge's figures that they have seen.
     """
     slot = _mine(slot_id, by)
     if slot.submitted_at is None or at - slot.submitted_at > history.UNDO:
         raise InvalidInput(f"There is no answer of the last {history.UNDO_DAYS} days to take back.")
+    if slot.final_at:
+        raise Conflict(FINAL)
     queue = queues.get(slot.queue_id)
     item = ReviewItem.objects.locked(slot.item_id)
     if item.state == ItemState.DECIDED:
@@ -239,10 +242,17 @@ def take_back(*, slot_id: UUID, by: Any, at: datetime) -> Task:
 
 
 def last_answered(*, queue_id: UUID, by: Any) -> ReviewSlot | None:
-    """What `by` answered last in the queue: what “undo” takes back."""
+    """What `by` answered last in the queue: what “undo” takes back. What stays as it is is not among it."""
     mine = ReviewSlot.objects.filter(queue_id=queue_id, reviewer=actors.id_of(by), submitted_at__isnull=False)
+    mine = mine.filter(final_at__isnull=True)
     found: ReviewSlot | None = mine.order_by("-submitted_at", "-pk").first()
     return found
+
+
+def final(slot_ids: Iterable[UUID | None]) -> set[UUID]:
+    """Those of these reviews that stay as they are: one query."""
+    rows = ReviewSlot.objects.filter(pk__in={key for key in slot_ids if key}, final_at__isnull=False)
+    return set(rows.values_list("pk", flat=True))
 
 
 def answers_for(*, item_id: UUID, by: Any) -> list[ReviewSlot]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db.models import Q
@@ -24,7 +24,14 @@ COMPARED = 100
 #: Groups whose share is kept with the queue.
 MOST_GROUPS = 50
 
+T = TypeVar("T")
 Pairs = Iterator[tuple[UUID, str]]
+#: Is told how many rows were read since it was told last.
+Beat = Callable[[int], None]
+
+
+def silent(_rows: int) -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,7 @@ GROUPS: Mapping[ReviewUnit, Mapping[str, tuple[str, Callable[[Any], Pairs]]]] = 
     ReviewUnit.RUN: _RUNS,
     ReviewUnit.REPLAY: _RUNS,
 }
-DISPUTED, DIFFERS = "only:disputed", "only:differs"
+GROUPED, DISPUTED, DIFFERS = "by:", "only:disputed", "only:differs"
 #: What is in dispute, in words.
 ONLY = {
     ReviewUnit.RUN: {DIFFERS: "Only runs that a replay answers otherwise"},
@@ -95,28 +102,44 @@ ONLY = {
 def offers(unit: str) -> dict[str, str]:
     """The ways to take a sample of a unit, in words, by what `queues.fill` calls them."""
     kind = ReviewUnit(unit)
-    groups = {f"by:{name}": f"By lot, a share of {words}" for name, (words, _) in GROUPS[kind].items()}
+    groups = {f"{GROUPED}{name}": f"By lot, a share of {words}" for name, (words, _) in GROUPS[kind].items()}
     disputed = {DISPUTED: "Only what reviewers of another queue disagreed about"}
     return {"": "By lot", **groups, **disputed, **ONLY.get(kind, {})}
 
 
-def take(rows: Any, queue: ReviewQueue, *, how: str, size: int | None, seed: int) -> Taken:
-    """Keys of the rows, which are in the order of their keys. With no size, all that there are.
+def require(unit: ReviewUnit, *, how: str, size: int | None) -> None:
+    """Nothing, where a sample of the unit can be taken so.
 
     Raises:
         InvalidInput: the unit has no such way to take a sample, or one of each group is wanted without a size.
     """
-    unit = ReviewUnit(queue.unit)
     if how not in offers(unit):
         raise InvalidInput("There is no such way to take a sample of these.", param="how")
-    if how.startswith("by:"):
-        return _of_groups(rows, unit, how.removeprefix("by:"), size=size, seed=seed)
+    if how.startswith(GROUPED) and size is None:
+        raise InvalidInput("Say how many: a share of each group is a sample.", param="sample")
+
+
+def passes(how: str) -> int:
+    """How often the rows are read to take a sample so."""
+    return 2 if how.startswith(GROUPED) else 1
+
+
+def take(rows: Any, queue: ReviewQueue, *, how: str, size: int | None, seed: int, beat: Beat = silent) -> Taken:
+    """Keys of the rows, which are in the order of their keys. With no size, all that there are.
+
+    Raises:
+        InvalidInput: as `require`.
+    """
+    unit = ReviewUnit(queue.unit)
+    require(unit, how=how, size=size)
+    if how.startswith(GROUPED):
+        return _of_groups(rows, unit, how.removeprefix(GROUPED), size=size or 0, seed=seed, beat=beat)
     if not how:
-        found = rows.values_list("pk", flat=True).iterator(CHUNK)
+        found = _told(rows.values_list("pk", flat=True).iterator(CHUNK), beat)
         return (
             Taken(list(islice(found, _MOST))) if size is None else Taken(*sampling.random(found, size=size, seed=seed))
         )
-    keys = _disputed(rows, queue) if how == DISPUTED else _differing(rows, unit)
+    keys = _told(_disputed(rows, queue), beat) if how == DISPUTED else _differing(rows, unit, beat)
     source = {"how": how}
     # What is in dispute says nothing of how often that is.
     return Taken(
@@ -128,14 +151,18 @@ def take(rows: Any, queue: ReviewQueue, *, how: str, size: int | None, seed: int
 _MOST = 10_001
 
 
-def _of_groups(rows: Any, unit: ReviewUnit, name: str, *, size: int | None, seed: int) -> Taken:
-    if size is None:
-        raise InvalidInput("Say how many: a share of each group is a sample.", param="sample")
+def _told(rows: Iterator[T], beat: Beat) -> Iterator[T]:
+    while chunk := list(islice(rows, CHUNK)):
+        yield from chunk
+        beat(len(chunk))
+
+
+def _of_groups(rows: Any, unit: ReviewUnit, name: str, *, size: int, seed: int, beat: Beat) -> Taken:
     _, read = GROUPS[unit][name]
-    keys, shares, total = sampling.of_groups(lambda: read(rows), size=size, seed=seed)
+    keys, shares, total = sampling.of_groups(lambda: _told(read(rows), beat), size=size, seed=seed)
     kept = dict(sorted(shares.items(), key=lambda share: (-share[1], share[0]))[:MOST_GROUPS])
     # Small groups have more than their share, so that rates of the sample are none of all rows.
-    return Taken(keys, None, {"how": f"by:{name}", "groups": kept, "rows": total})
+    return Taken(keys, None, {"how": f"{GROUPED}{name}", "groups": kept, "rows": total})
 
 
 def _disputed(rows: Any, queue: ReviewQueue) -> Iterator[UUID]:
@@ -146,19 +173,20 @@ def _disputed(rows: Any, queue: ReviewQueue) -> Iterator[UUID]:
     return found
 
 
-def _differing(rows: Any, unit: ReviewUnit) -> Iterator[UUID]:
+def _differing(rows: Any, unit: ReviewUnit, beat: Beat) -> Iterator[UUID]:
     """Replays that answer otherwise than the original, or the runs that such replays are of."""
     if unit == ReviewUnit.REPLAY:
-        for run in _otherwise(rows):
+        for run in _otherwise(rows, beat):
             yield run.pk
         return
     keys = rows.values_list("pk", flat=True).iterator(CHUNK)
     while chunk := list(islice(keys, CHUNK)):
         replays = Run.objects.filter(replay_of__in=chunk, replay_of_thread__isnull=False).order_by("pk")
         yield from sorted({run.replay_of for run in _otherwise(replays) if run.replay_of})
+        beat(len(chunk))
 
 
-def _otherwise(replays: Any) -> Iterator[Run]:
+def _otherwise(replays: Any, beat: Beat = silent) -> Iterator[Run]:
     """The replays that have answered, and with other words than the original. Spaces and capitals make no other words."""
     found = replays.only("pk", "replay_of", "replay_of_thread", "replay_from", "replay_to", "output").iterator(COMPARED)
     while chunk := list(islice(found, COMPARED)):
@@ -166,6 +194,7 @@ def _otherwise(replays: Any) -> Iterator[Run]:
         said = _originals(answered)
         # Where the original answer was deleted, there is nothing to differ from.
         yield from (run for run in answered if said[run.pk] and _words(run.output) != _words(said[run.pk]))
+        beat(len(chunk))
 
 
 def _originals(replays: list[Run]) -> dict[UUID, list[dict[str, Any]]]:

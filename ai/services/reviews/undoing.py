@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import transaction
 
 from ai.exceptions import Conflict, InvalidInput, NotFound
-from ai.models import ReviewEvent
+from ai.models import ReviewEvent, ReviewSlot
 from ai.models.review_events import ReviewEventKind as Kind
 from ai.services import actors
 from ai.services.reviews import assigning, deciding, history, queues, retaking, reviewing
@@ -53,6 +53,8 @@ def last_of(*, queue_id: UUID, by: Any, at: datetime) -> ReviewEvent | None:
     rows = ReviewEvent.objects.filter(
         queue_id=queue_id, by=actors.id_of(by), kind__in=kinds, undone_at__isnull=True, at__gt=at - history.UNDO
     )
+    final = ReviewSlot.objects.filter(queue_id=queue_id, reviewer=actors.id_of(by), final_at__isnull=False)
+    rows = rows.exclude(kind=Kind.SUBMITTED, slot_id__in=final.values("pk"))
     found: ReviewEvent | None = rows.order_by("-at", "-pk").first()
     return found
 

@@ -81,10 +81,15 @@ async def _ask(
     answer = await title_of_conversation(quoted, _agent=agent, _thread=asking.Passing())
     written.title = fitting.fit(answer, conversation, strict=strict)
     if choices and written.title:
-        labels: Any = await marvin.classify_async(
-            quoted, list(choices), multi_label=True, instructions=TAGS, agent=agent, thread=asking.Passing()
-        )
-        written.tags = tags.chosen(labels, choices)
+        written.tags = await _chosen(quoted, choices, agent, TAGS)
+
+
+async def _chosen(quoted: str, choices: Sequence[str], agent: Any, instructions: str) -> list[str]:
+    """Those of the choices that the agent finds in the quotation; "none of these" is one of its answers."""
+    labels: Any = await marvin.classify_async(
+        quoted, [*choices, NONE], multi_label=True, instructions=instructions, agent=agent, thread=asking.Passing()
+    )
+    return tags.chosen(labels, choices)
 
 
 async def choose(
@@ -94,15 +99,8 @@ async def choose(
     chosen, metered = Written(), asking.Metered(model)
 
     async def ask() -> None:
-        labels: Any = await marvin.classify_async(
-            quoted,
-            [*choices, NONE],
-            multi_label=True,
-            instructions=instructions,
-            agent=marvin.Agent(name=name, model=metered, tools=[]),
-            thread=asking.Passing(),
-        )
-        chosen.tags = tags.chosen(labels, choices)
+        agent = marvin.Agent(name=name, model=metered, tools=[])
+        chosen.tags = await _chosen(quoted, choices, agent, instructions)
 
     try:
         async with asyncio.timeout(MODEL_SECONDS):

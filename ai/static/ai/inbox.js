@@ -64,7 +64,7 @@
 
   function count() {
     const number = picks().length;
-    if (number) say(`${number} chosen.`);
+    if (number) say(`${number} chosen. What you press next is done to all of them.`);
   }
 
   function step(by) {

@@ -225,6 +225,32 @@ class TestFailures:
         keys: Any = [each.extra_headers["Message-ID"] for each in mail.outbox]
         assert (len(keys), len(set(keys)), set(states())) == (5, 5, {"sent"})
 
+    def test_what_is_changed_while_others_are_being_sent_goes_as_it_is_then(
+        self, talk: Talk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        wants(talk, "once")
+        _, edited, deleted, last = (
+            writing.add(**talk.on, text=f"Secret {number}, @ben.b", by=talk.ana, at=NOW + number * MINUTE)
+            for number in range(4)
+        )
+        at = NOW + 4 * MINUTE
+
+        def meanwhile() -> None:
+            if len(mail.outbox) == 1:
+                writing.edit(comment_id=edited.pk, text="A surprise, @ben.b", by=talk.ana, at=at)
+                settling.delete(comment_id=deleted.pk, by=talk.ana, at=at)
+            if len(mail.outbox) == 2:
+                TenantMembership.objects.filter(user=talk.ben).delete()
+
+        monkeypatch.setattr(SlowBackend, "meanwhile", staticmethod(meanwhile))
+        with through(f"{__name__}.SlowBackend"):
+            sent = mailing.send(user_id=str(talk.ben.pk), worker="w1", now=lambda: at)
+
+        bodies = [str(each.body) for each in mail.outbox]
+        assert (sent, len(bodies), states()) == (2, 2, ["sent", "sent", "dropped", "dropped"])
+        assert "A surprise" in bodies[1]
+        assert last.text not in "".join(bodies)
+
     def test_the_sweep_wakes_one_worker_now_and_then(self, talk: Talk) -> None:
         wants(talk, "once")
         mention(talk)
