@@ -84,6 +84,9 @@ class Settings:
     """How many rows of an export a worker writes before it notes how far it is; of threads with their messages, a twentieth
     as many. What is no more than that is exported at once."""
 
+    review_sample_rows: int = 10_000
+    """From more rows than this a worker draws the sample of a review queue; from a tenth of it where answers are compared."""
+
     retitle_max_threads: int = 20_000
     """Titles are found for no more threads than this at a time."""
 
@@ -249,6 +252,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "webhook_keep_days": _days,
     "model_concurrency": _at_least(1),
     "export_part_rows": _at_least(1),
+    "review_sample_rows": _at_least(1),
     "retitle_max_threads": _at_least(1),
     "sync_max_threads": _at_least(1),
     "remote_timeout_seconds": _seconds,

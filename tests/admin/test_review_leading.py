@@ -13,7 +13,6 @@ from django.utils import timezone
 
 from ai.models import Job, ReviewEvent, ReviewItem, ReviewQueue, ReviewSlot, Tenant
 from ai.services import jobs
-from ai.services.reviews import filling
 from tests import factories
 from tests.admin.test_reviews import leading, signed_in, started
 from tests.services.reviews.making import NO, YES, lead, queue, review, reviewer
@@ -223,8 +222,8 @@ class TestDrawingInTheBackground:
     ADDRESS = "/admin/ai/reviewqueue/fill/?noun=threads"
 
     @pytest.fixture
-    def made(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> ReviewQueue:
-        monkeypatch.setattr(filling, "LIGHT", 3)
+    def made(self, tenant: Tenant, settings: Any) -> ReviewQueue:
+        settings.AI_REVIEW_SAMPLE_ROWS = 3
         for _ in range(4):
             factories.thread(tenant)
         return queue(tenant, items=0)

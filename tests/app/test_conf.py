@@ -94,6 +94,7 @@ class TestRead:
             ("AI_MODEL_CONCURRENCY", "0"),
             ("AI_MODEL_CONCURRENCY", "many"),
             ("AI_EXPORT_PART_ROWS", "0"),
+            ("AI_REVIEW_SAMPLE_ROWS", "0"),
             ("AI_RETITLE_MAX_THREADS", "0"),
             ("AI_SYNC_MAX_THREADS", "-1"),
             ("AI_REMOTE_RETRIES", "-1"),

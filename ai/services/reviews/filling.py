@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from ai import dispatch, ids, tenancy
+from ai import conf, dispatch, ids, tenancy
 from ai.exceptions import Conflict, LeaseLost
 from ai.models import Job
 from ai.models.jobs import JobStatus
@@ -24,10 +24,6 @@ from ai.services.selections import Selection
 from ai.services.working import Clock
 
 KIND = "review_fill"
-#: From so many rows a sample is drawn at once: reading 10,000 takes a tenth of a second, or two where messages go by model.
-LIGHT = 10_000
-#: Answers are compared word by word.
-LIGHT_COMPARED = 1_000
 #: How often a worker notes how far it is.
 EVERY = timedelta(seconds=1)
 UNDER_WAY = "A sample is being drawn for this queue; wait until it is there."
@@ -58,7 +54,9 @@ def start(
 def _is_light(selection: Selection, *, sample: int | None, how: str) -> bool:
     if selection.ids is not None or (sample is None and not how):  # no more is read than fits a queue
         return True
-    most = LIGHT_COMPARED if how == sampling_rows.DIFFERS else LIGHT
+    # Reading 10,000 rows takes a tenth of a second, or two where messages go by model; answers are compared word by word.
+    rows = conf.current().review_sample_rows
+    most = max(rows // 10, 1) if how == sampling_rows.DIFFERS else rows
     return selection.count(most=most + 1) <= most
 
 

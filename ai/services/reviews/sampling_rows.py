@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from ai import ids
+from ai import conf, ids
 from ai.exceptions import InvalidInput, NotFound
 from ai.models import Message, ReviewItem, ReviewQueue, Run
 from ai.models.review_items import ItemState
@@ -152,7 +152,8 @@ _MOST = 10_001
 
 
 def _told(rows: Iterator[T], beat: Beat) -> Iterator[T]:
-    while chunk := list(islice(rows, CHUNK)):
+    size = min(CHUNK, conf.current().review_sample_rows)
+    while chunk := list(islice(rows, size)):
         yield from chunk
         beat(len(chunk))
 

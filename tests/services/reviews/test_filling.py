@@ -15,7 +15,7 @@ from ai import tenancy
 from ai.exceptions import Conflict, Forbidden, InvalidInput, NotFound
 from ai.models import AuditEntry, ChatThread, Job, ReviewItem, ReviewQueue, Tenant
 from ai.services import actors, jobs
-from ai.services.reviews import filling, queues, sampling_rows
+from ai.services.reviews import filling, queues
 from ai.services.selections import Selection
 from tests import factories
 from tests.services.reviews.making import lead, queue, reviewer
@@ -27,10 +27,9 @@ THREADS = 30
 
 
 @pytest.fixture
-def made(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> ReviewQueue:
-    """An empty queue, thirty threads, and workers for whom that is much."""
-    monkeypatch.setattr(filling, "LIGHT", THREADS - 1)
-    monkeypatch.setattr(sampling_rows, "CHUNK", 4)
+def made(tenant: Tenant, settings: Any) -> ReviewQueue:
+    """An empty queue, thirty threads, and an installation for which that is much."""
+    settings.AI_REVIEW_SAMPLE_ROWS = 4
     for number in range(THREADS):
         factories.thread(tenant, tags=["billing" if number % 3 else "delivery"])
     return queue(tenant, items=0)
@@ -72,8 +71,8 @@ def clock(*, then: Callable[[], Any] = lambda: None, calls: int = 0) -> Callable
 
 
 class TestStart:
-    def test_fills_at_once_from_few_rows(self, made: ReviewQueue, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(filling, "LIGHT", THREADS)
+    def test_fills_at_once_from_few_rows(self, made: ReviewQueue, settings: Any) -> None:
+        settings.AI_REVIEW_SAMPLE_ROWS = THREADS
 
         assert start(made) == 6
         assert not Job.objects.exists()
