@@ -70,8 +70,9 @@ REVIEW = Page(
     "Reviews (focus mode)",
     (
         *(
-            Action(f"answer_{number}", f"Answer {number} of the question that is marked", str(number), ANSWERS)
-            for number in range(1, 10)
+            # 0 is the tenth, where it is on the keyboard.
+            Action(f"answer_{number}", f"Answer {number} of the question that is marked", str(number % 10), ANSWERS)
+            for number in range(1, 11)
         ),
         Action("submit", "Submit, and open the next item", "Ctrl+Enter"),
         Action("next", "The next message", "j"),
