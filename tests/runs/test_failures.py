@@ -249,9 +249,9 @@ class TestKilled:
                 client = Client(url, key, ids.public("assistant", assistant.pk), ids.public("thread", thread.pk))
                 client.stream()  # the first one waits for everything to be loaded
                 until(all_ended)
-                model.requests.clear()
+                client.told = []
                 with meanwhile(client.stream):
-                    until(lambda: begun(model))
+                    until(lambda: any(event.name == "thread.message.delta" for event in client.told))
                     web.end(signal.SIGKILL)
                     model.script(AT_ONCE)
                 told = [event.name for event in client.told]
