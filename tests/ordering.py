@@ -1,6 +1,8 @@
-"""Long tests first: a worker that begins one last would leave the others waiting for it."""
+"""How tests are shared out: long ones first, as a worker that begins one last would leave the others waiting for it."""
 
 from __future__ import annotations
+
+import os
 
 import pytest
 
@@ -11,6 +13,11 @@ LONG = 60
 def _is_long(item: pytest.Item) -> bool:
     mark = item.get_closest_marker("timeout")
     return bool(mark and mark.args and mark.args[0] >= LONG)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: the tests that kill processes mostly wait for others to start."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(trylast=True)

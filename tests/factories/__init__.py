@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.utils import timezone
 
 from ai import ids, tenancy
 from ai.models import ChatThread, LanguageModel, Message, Tenant, TenantMembership
@@ -55,6 +56,30 @@ def thread(owner: Tenant | UUID, *messages: dict[str, Any], **values: Any) -> Ch
             Message.objects.append(list(messages), thread_id=row.pk)
         row.refresh_from_db()
     return row
+
+
+def threads(owner: Tenant, count: int, *, name: str = "Thread {}") -> list[ChatThread]:
+    """So many threads of a question and an answer each, in a few statements; `{}` in the name is the number."""
+    at, said = timezone.now(), talk(1)
+    rows = [
+        ChatThread(
+            id=ids.new(),
+            tenant_id=owner.pk,
+            name=name.format(number),
+            message_count=len(said),
+            last_sequence=len(said),
+            last_activity_at=at,
+        )
+        for number in range(count)
+    ]
+    with tenancy.scope(owner.pk):
+        ChatThread.objects.insert(*rows)
+        Message.objects.insert_many(
+            Message.objects.build(message, thread=row, sequence=place, at=at)
+            for row in rows
+            for place, message in enumerate(said, 1)
+        )
+    return rows
 
 
 def talk(turns: int) -> list[dict[str, Any]]:

@@ -63,7 +63,7 @@ class TestKilledWorker:
         self, tenant: Tenant, server: VendorServer, worker: Process
     ) -> None:
         factories.language_model(alias="slow", base_url=server.url("openai-compatible"))
-        rows = [factories.thread(tenant, *factories.talk(1), name=f"Old {n}") for n in range(THREADS)]
+        rows = factories.threads(tenant, THREADS, name="Old {}")
         worker.start()
         job = retitles.request(
             selection=Selection.of_ids("threads", [row.pk for row in rows]),
@@ -89,7 +89,7 @@ class TestKilledWorker:
 
     def test_after_a_restart_every_title_is_applied(self, tenant: Tenant, worker: Process) -> None:
         count = retitle_batches.AT_ONCE * 5
-        rows = [factories.thread(tenant, *factories.talk(1), name=f"Old {n}") for n in range(count)]
+        rows = factories.threads(tenant, count, name="Old {}")
         job = retitles.request(
             selection=Selection.of_ids("threads", [row.pk for row in rows]),
             model_alias="",

@@ -28,8 +28,7 @@ def queue(tenant: Tenant, *, items: int = 3, **values: Any) -> ReviewQueue:
         at=NOW,
     )
     if items:
-        rows = [factories.thread(tenant, *factories.talk(1), name=f"Thread {n}") for n in range(items)]
-        chosen = Selection.of_ids("threads", [row.pk for row in rows])
+        chosen = Selection.of_ids("threads", [row.pk for row in factories.threads(tenant, items)])
         queues.fill(queue_id=made.pk, selection=chosen, by=actors.SYSTEM, at=NOW)
     return made
 
