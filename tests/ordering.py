@@ -15,6 +15,7 @@ def _is_long(item: pytest.Item) -> bool:
     return bool(mark and mark.args and mark.args[0] >= LONG)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores: the tests that kill processes mostly wait for others to start."""
     return (os.cpu_count() or 1) + 1
