@@ -6,8 +6,8 @@ import gc
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,10 +56,27 @@ class Database:
             self.connection.set_autocommit(True)
 
     def add(self) -> None:
-        """Add one to the number, in a transaction, and be done with the connection."""
+        """Add one to the number, in a transaction."""
         with self.transaction():
             self.run("UPDATE numbers SET number = number + 1")
-        self.connection.close()
+
+    def read(self) -> Any:
+        """The number, read in a transaction."""
+        with self.transaction():
+            return self.run("SELECT number FROM numbers")
+
+    @contextmanager
+    def threads(self, count: int = 1) -> Iterator[Callable[[Callable[[], Any]], Future[Any]]]:
+        """Starts functions on threads, which are done with their connections at the end."""
+
+        def closing(function: Callable[[], Any]) -> Any:
+            try:
+                return function()
+            finally:
+                self.connection.close()
+
+        with ThreadPoolExecutor(count) as pool:
+            yield lambda function: pool.submit(closing, function)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -90,12 +107,14 @@ def database(path: Path) -> Iterator[Database]:
 
 class TestTurns:
     def test_come_to_everybody(self, database: Database) -> None:
-        def often(_: int) -> None:
+        def often() -> None:
             for _ in range(TIMES):
                 database.add()
 
-        with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(often, range(THREADS)))
+        with database.threads(THREADS) as start:
+            started = [start(often) for _ in range(THREADS)]
+
+        assert [each.result() for each in started] == [None] * THREADS
 
         assert database.run("SELECT number FROM numbers") == (THREADS * TIMES,)
 
@@ -104,13 +123,13 @@ class TestTurns:
 
         with (
             database.transaction(),
-            ThreadPoolExecutor(1) as pool,
+            database.threads() as start,
             pytest.raises(OperationalError, match="database is locked"),
         ):
-            pool.submit(database.add).result()
+            start(database.add).result()
 
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(database.add).result()
+        with database.threads() as start:
+            start(database.add).result()
         assert database.run("SELECT number FROM numbers") == (1,)
         database.connection.close()
 
@@ -118,16 +137,16 @@ class TestTurns:
         with pytest.raises(OperationalError, match="no such table"), database.transaction():
             database.run("SELECT 1 FROM nowhere")
 
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(database.add).result()
+        with database.threads() as start:
+            start(database.add).result()
         assert database.run("SELECT number FROM numbers") == (1,)
 
     def test_end_with_the_connection(self, database: Database) -> None:
         database.connection.set_autocommit(False, force_begin_transaction_with_broken_autocommit=True)
         database.connection.close()
 
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(database.add).result()
+        with database.threads() as start:
+            start(database.add).result()
         assert database.run("SELECT number FROM numbers") == (1,)
 
     def test_end_where_another_process_writes_for_too_long(self, path: Path) -> None:
@@ -136,22 +155,16 @@ class TestTurns:
         with database.locked(), pytest.raises(OperationalError, match="database is locked"):
             database.add()
 
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(database.add).result()
+        with database.threads() as start:
+            start(database.add).result()
         assert database.run("SELECT number FROM numbers") == (1,)
         database.connection.close()
 
     def test_are_not_waited_for_by_who_may_only_be_going_to_read(self, path: Path) -> None:
         database = Database(path, transaction_mode=None, timeout=0.1)
 
-        with database.transaction(), ThreadPoolExecutor(1) as pool:
-            assert pool.submit(database.run, "SELECT number FROM numbers").result() == (0,)
-
-            def read() -> Any:
-                with database.transaction():
-                    return database.run("SELECT number FROM numbers")
-
-            assert pool.submit(read).result() == (0,)
+        with database.transaction(), database.threads() as start:
+            assert start(database.read).result() == (0,)
         database.connection.close()
 
 
@@ -172,8 +185,8 @@ class TestGarbage:
 
         gc.disable()
         try:
-            with ThreadPoolExecutor(1) as pool, database.locked():
-                trial = pool.submit(try_twice)
+            with database.threads() as start, database.locked():
+                trial = start(try_twice)
                 assert has_failed.wait(10)
                 time.sleep(0.3)  # by now it tries again
                 gc.collect()
