@@ -5,13 +5,12 @@ from __future__ import annotations
 import smtplib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 import django
 import pytest
 from django.contrib.auth.models import Permission
 from django.core import mail
-from django.core.mail.backends import locmem
 from django.core.mail.backends.base import BaseEmailBackend
 from django.test import override_settings
 
@@ -22,6 +21,7 @@ from ai.services.actors import SYSTEM
 from ai.services.comments import settling, writing
 from ai.services.notifications import choices, mailing, reading
 from ai.services.notifications.choices import Choice
+from ai.services.working import Clock
 from ai.tasks import notifications as tasks
 from tests.services.talk.conftest import NOW, Talk
 
@@ -39,16 +39,18 @@ class DownBackend(BaseEmailBackend):
         raise smtplib.SMTPServerDisconnected("please run connect() first")
 
 
-class SlowBackend(locmem.EmailBackend):
-    """A mail server that takes its time; `meanwhile` is what else happens."""
+def clock(at: datetime, *, each: timedelta = timedelta(0), meanwhile: Callable[[int], Any] = lambda _: None) -> Clock:
+    """The time, as it goes on while e-mails are sent: each takes so long, and `meanwhile` is what else happens then."""
+    seen = 0
 
-    meanwhile: ClassVar[Callable[[], None]] = staticmethod(lambda: None)
+    def now() -> datetime:
+        nonlocal seen
+        while seen < len(mail.outbox):
+            seen += 1
+            meanwhile(seen)
+        return at + seen * each
 
-    def send_messages(self, messages: Any) -> int:
-        """Send, slowly."""
-        count: int = super().send_messages(messages)
-        type(self).meanwhile()
-        return count
+    return now
 
 
 def through(backend: str) -> Any:
@@ -207,27 +209,22 @@ class TestFailures:
         assert send(talk, NOW + MINUTE) == 0
         assert send(talk, NOW + 3 * MINUTE) == 1
 
-    def test_what_takes_longer_than_the_lease_is_sent_once(self, talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_takes_longer_than_the_lease_is_sent_once(self, talk: Talk) -> None:
         wants(talk, "once")
         for number in range(5):
             mention(talk, f"Look {number}, @ben.b")
-        clock = [NOW]
+        long = timedelta(seconds=50)
 
-        def meanwhile() -> None:
-            clock[0] += timedelta(seconds=50)
-            if clock[0] == NOW + timedelta(seconds=150):
-                assert mailing.send(user_id=str(talk.ben.pk), worker="w2", now=lambda: clock[0]) == 2
+        def meanwhile(sent: int) -> None:
+            if sent == 3:
+                assert mailing.send(user_id=str(talk.ben.pk), worker="w2", now=lambda: NOW + 3 * long) == 2
 
-        monkeypatch.setattr(SlowBackend, "meanwhile", staticmethod(meanwhile))
-        with through(f"{__name__}.SlowBackend"):
-            mailing.send(user_id=str(talk.ben.pk), worker="w1", now=lambda: clock[0])
+        mailing.send(user_id=str(talk.ben.pk), worker="w1", now=clock(NOW, each=long, meanwhile=meanwhile))
 
         keys: Any = [each.extra_headers["Message-ID"] for each in mail.outbox]
         assert (len(keys), len(set(keys)), set(states())) == (5, 5, {"sent"})
 
-    def test_what_is_changed_while_others_are_being_sent_goes_as_it_is_then(
-        self, talk: Talk, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_what_is_changed_while_others_are_being_sent_goes_as_it_is_then(self, talk: Talk) -> None:
         wants(talk, "once")
         _, edited, deleted, last = (
             writing.add(**talk.on, text=f"Secret {number}, @ben.b", by=talk.ana, at=NOW + number * MINUTE)
@@ -235,16 +232,14 @@ class TestFailures:
         )
         at = NOW + 4 * MINUTE
 
-        def meanwhile() -> None:
-            if len(mail.outbox) == 1:
+        def meanwhile(sent: int) -> None:
+            if sent == 1:
                 writing.edit(comment_id=edited.pk, text="A surprise, @ben.b", by=talk.ana, at=at)
                 settling.delete(comment_id=deleted.pk, by=talk.ana, at=at)
-            if len(mail.outbox) == 2:
+            if sent == 2:
                 TenantMembership.objects.filter(user=talk.ben).delete()
 
-        monkeypatch.setattr(SlowBackend, "meanwhile", staticmethod(meanwhile))
-        with through(f"{__name__}.SlowBackend"):
-            sent = mailing.send(user_id=str(talk.ben.pk), worker="w1", now=lambda: at)
+        sent = mailing.send(user_id=str(talk.ben.pk), worker="w1", now=clock(at, meanwhile=meanwhile))
 
         bodies = [str(each.body) for each in mail.outbox]
         assert (sent, len(bodies), states()) == (2, 2, ["sent", "sent", "dropped", "dropped"])
