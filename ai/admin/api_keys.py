@@ -18,7 +18,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
 from ai.admin.parts import badges
-from ai.admin.parts.base import ReadAdmin, answer, tenant_names
+from ai.admin.parts.base import ReadAdmin, answer
 from ai.admin.parts.filters import DateFilter, TenantFilter
 from ai.admin.parts.key_form import ApiKeyForm
 from ai.exceptions import AIError, Forbidden, NotFound
@@ -158,8 +158,7 @@ class ApiKeyAdmin(ReadAdmin):
     def _make(self, request: HttpRequest, form: ApiKeyForm) -> HttpResponse:
         """The one answer with the key's text. Nothing keeps it: no session, no message, no log, no cache."""
         row, plain = api_keys.make(**form.arguments(), by=request.user, at=timezone.now())
-        tenant = tenant_names(request).get(row.tenant_id, "")  # type: ignore[arg-type]
-        return self.made_page(request, "Your new API key", row, plain, tenant=tenant, base_url=base_url(request))
+        return self.made_page(request, "Your new API key", row, plain, base_url=base_url(request))
 
     # -- Revoking
     def extra_urls(self) -> Iterable[tuple[str, str, Callable[..., HttpResponse]]]:

@@ -6,13 +6,12 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 from django.db import transaction
 from marvin import Task
 from pydantic_ai.messages import ModelResponse
 
-from ai import conf, tenancy
+from ai import conf, ids, tenancy
 from ai.exceptions import LeaseLost
 from ai.marvin import subjects
 from ai.marvin.messages import asked
@@ -68,7 +67,7 @@ class Recording:
             run = self.run
             run.thread_id = self.steps.thread_id = str(thread.pk)
             run.status, run.created, run.started_at = RunStatus.IN_PROGRESS, at, at
-            run.leased_by = f"marvin#{uuid4().hex}"
+            run.leased_by = ids.lease("marvin")
             run.lease_until = at + timedelta(seconds=settings.run_lease_seconds)
             run.attempt = (
                 settings.run_max_attempts

@@ -167,6 +167,14 @@ class TestTurns:
             assert start(database.read).result() == (0,)
         database.connection.close()
 
+    def test_are_not_waited_for_in_memory_where_databases_may_share_a_name(self) -> None:
+        first, second = (Database(Path(":memory:"), timeout=0.1) for _ in range(2))
+
+        with first.transaction(), second.transaction():
+            assert first.run("SELECT 1") == second.run("SELECT 1") == (1,)
+        for each in (first, second):
+            BaseDatabaseWrapper.close(each.connection)  # SQLite's own wrapper keeps what would be lost
+
 
 class TestGarbage:
     def test_of_a_connection_that_waits_does_not_wait_for_it(self, database: Database) -> None:

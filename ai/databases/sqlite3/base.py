@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import defaultdict
 from typing import Any
 
 from django.db import OperationalError
@@ -23,7 +22,7 @@ from django.db.backends.sqlite3 import base
 DEFAULT_TIMEOUT = 5.0
 
 #: Who writes is whoever has the lock, by the database's name. Locks may be given back by another thread.
-_turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+_turns: dict[str, threading.Lock] = {}
 os.register_at_fork(after_in_child=_turns.clear)
 
 
@@ -64,9 +63,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self._end_turn()
 
     def _take_turn(self) -> None:
-        if self.transaction_mode not in {"IMMEDIATE", "EXCLUSIVE"}:
-            return  # it may only be going to read
-        turn = _turns[str(self.settings_dict["NAME"])]
+        may_only_read = self.transaction_mode not in {"IMMEDIATE", "EXCLUSIVE"}
+        if may_only_read or self.is_in_memory_db():  # which may have the name of another one
+            return
+        turn = _turns.setdefault(str(self.settings_dict["NAME"]), threading.Lock())
         if not turn.acquire(timeout=self.settings_dict["OPTIONS"].get("timeout", DEFAULT_TIMEOUT)):
             raise OperationalError("database is locked")
         self._turn = turn

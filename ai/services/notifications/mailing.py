@@ -21,7 +21,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.core.validators import validate_email
 from django.template.loader import render_to_string
 
-from ai import conf, dispatch, tenancy
+from ai import conf, dispatch, ids, tenancy
 from ai.models import Notification
 from ai.models.notifications import Email, EmailState, Kind
 from ai.services import people, rendering
@@ -64,12 +64,13 @@ def send(*, user_id: str, worker: str, now: Clock) -> int:
     """Send what is due for one person; how many e-mails that were."""
     if not choices.can_mail():
         return 0
+    lease = ids.lease(worker)
     with tenancy.everything(reason="sending notifications by e-mail"):
-        rows = Notification.objects.claim(user_id, worker=worker, at=now())
+        rows = Notification.objects.claim(user_id, worker=lease, at=now())
         digest = [row for row in rows if row.email == Email.DIGEST]
         groups = [[row] for row in rows if row.email != Email.DIGEST]
         groups += [digest[start : start + MOST_IN_DIGEST] for start in range(0, len(digest), MOST_IN_DIGEST)]
-        return sum(_send(group, user_id, worker=worker, now=now) for group in groups)
+        return sum(_send(group, user_id, worker=lease, now=now) for group in groups)
 
 
 def _user(user_id: str) -> Any:
