@@ -12,6 +12,7 @@ _MEANT_FOR_TESTS = {"DATABASE_URL": "TEST_DATABASE_URL", "CELERY_BROKER_URL": "T
 _DEAF = tuple(name.upper() for name in Env.model_fields)
 _PREFIXES = (
     "AI_",
+    "MARVIN_",
     "OPENAI_",
     "ANTHROPIC_",
     "GOOGLE_",
