@@ -2,6 +2,8 @@
 
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Where it is set, every process of the suite would compile all tests anew.
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST_ARGS ?=
 # Which tests are in the suite; a lane of CI may leave some to another lane.
 LANE ?= not browser
