@@ -125,6 +125,58 @@ class TestJourney:
         assert (done.data["file"], done.tenant_id) == ("threads.jsonl", owner.pk)
 
 
+class TestColumns:
+    FOREIGN = b"Chat,Who,Said it,When,<b>\nc1,Customer,Will it rain?,2025-01-01,=1\nc1,Bot,No.,2025-01-01,\n"
+
+    def test_of_others_are_guessed_and_shown(self, owner: Tenant) -> None:
+        client = staff(owner)
+
+        shown = client.get(upload(client, self.FOREIGN, "chats.csv").url)
+        html = shown.content.decode()
+
+        assert {each["column"].name: each["column"].field for each in shown.context["columns"]} == {
+            "Chat": "thread_id",
+            "Who": "role",
+            "Said it": "",
+            "When": "",
+            "<b>": "",
+        }
+        assert "Choose below which column is what is said." in html
+        assert "Start the import" not in html
+        assert "<b>" not in html.partition("What its columns are")[2]
+
+    def test_are_read_as_somebody_says(self, owner: Tenant) -> None:
+        client = staff(owner)
+        token = client.get(upload(client, self.FOREIGN, "chats.csv").url).context["token"]
+        chosen = {"as:Chat": "thread_id", "as:Who": "role", "as:Said it": "content", "as:When": "created", "as:<b>": ""}
+
+        shown = client.get(PREVIEW, {"upload": token, "format": "csv", **chosen})
+        assert [(sample.title, sample.messages) for sample in shown.context["preview"].samples] == [("Rain", 2)]
+        posted = {f"as:{each['column'].name}": each["column"].field for each in shown.context["columns"]}
+        assert posted == chosen
+        client.post(PREVIEW, {"upload": token, "format": "csv", **posted})
+
+        assert work().status == "completed"
+        with tenancy.scope(owner.pk):
+            said = Message.objects.order_by("sequence").values_list("message", flat=True)
+            assert [(each["role"], each["content"]) for each in said] == [
+                ("user", "Will it rain?"),
+                ("assistant", "No."),
+            ]
+
+    def test_that_cannot_be_are_refused_where_they_are_chosen(self, owner: Tenant) -> None:
+        client = staff(owner)
+        token = client.get(upload(client, self.FOREIGN, "chats.csv").url).context["token"]
+
+        twice = client.get(PREVIEW, {"upload": token, "format": "csv", "as:Chat": "role", "as:Who": "role"})
+        unknown = client.get(PREVIEW, {"upload": token, "format": "csv", "as:Chat": "mouth"})
+
+        assert "“Chat” and “Who” are both read as “role”" in twice.content.decode()
+        assert "Start the import" not in twice.content.decode()
+        assert {each["column"].name: each["column"].field for each in twice.context["columns"]}["Who"] == "role"
+        assert "“Chat” cannot be read as “mouth”" in unknown.content.decode()
+
+
 class TestCancel:
     def test_says_what_stays_and_ends_the_import(self, owner: Tenant) -> None:
         client = staff(owner)

@@ -54,3 +54,28 @@ class TestImport:
 
         expect(page.get_by_text("From LEDs nowadays, through a Fresnel lens.")).to_be_visible()
         watched.assert_clean()
+
+    def test_say_what_the_columns_of_a_table_are(
+        self, page: Page, running: Console, watched: Watched, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "tickets.csv"
+        file.write_text("No,Speaker,Body,Mood\nT-1,Customer,Where is my lamp?,calm\nT-1,Agent,It left Hamburg.,\n")
+        page.get_by_role("link", name="Threads").first.click()
+        page.get_by_role("link", name="Import…").click()
+        page.locator("input[type=file]").set_input_files(file)
+        if page.get_by_label("Tenant").count():
+            page.get_by_label("Tenant").select_option(index=1)
+        page.get_by_role("button", name="Upload and preview").click()
+
+        expect(page.get_by_text("Choose below which column is the thread.")).to_be_visible()
+        expect(page.get_by_label("Body is read as")).to_have_value("content")
+        page.get_by_label("No is read as").select_option("Thread")
+        page.get_by_role("button", name="Preview with these").click()
+        page.get_by_role("button", name=re.compile("Start the import")).click()
+
+        expect(page.get_by_text("Completed")).to_be_visible(timeout=60_000)
+        page.get_by_role("link", name="Open the threads").click()
+        page.get_by_role("link", name="Lamp").first.click()
+
+        expect(page.get_by_text("It left Hamburg.")).to_be_visible()
+        watched.assert_clean()

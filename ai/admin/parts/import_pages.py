@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django import forms
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
@@ -21,10 +21,14 @@ from ai.admin.parts import badges, downloads
 from ai.admin.parts.base import answer
 from ai.admin.parts.forms import tenant_field
 from ai.exceptions import AIError, Forbidden, NotFound
-from ai.services.imports import background, formats, previews, uploads
+from ai.services.imports import background, columns, formats, previews, uploads
+from ai.services.imports.columns import Columns
+from ai.services.imports.previews import Preview
 from ai.services.imports.uploads import Upload
 from ai.services.tables import guard
 
+#: How the form calls its field for a column of the file.
+COLUMN = "as:"
 PROBLEM_COLUMNS = ("place", "kind", "id", "problem")
 
 
@@ -88,9 +92,9 @@ def preview(admin: Any, request: HttpRequest) -> HttpResponse:
     _require(admin, request)
     back = badges.url("ai_chatthread_import")
     given = request.POST if request.method == "POST" else request.GET
-    token, chosen = given.get("upload", ""), given.get("format", formats.AUTO)
+    token, chosen, read_as = given.get("upload", ""), given.get("format", formats.AUTO), _read_as(given)
     if request.method == "POST":
-        return answer(request, back, lambda: _start(request, token, chosen))
+        return answer(request, back, lambda: _start(request, token, chosen, read_as))
     try:
         kept = Upload.of(token, by=request.user)
     except NotFound as error:
@@ -101,11 +105,13 @@ def preview(admin: Any, request: HttpRequest) -> HttpResponse:
         return gone
     context: dict[str, Any] = {"upload": kept, "size": badges.size(kept.bytes), "token": token, "back": back}
     try:
-        found = previews.preview(upload=kept, format_=chosen, by=request.user, at=timezone.now())
+        found = previews.preview(
+            upload=kept, format_=chosen, by=request.user, at=timezone.now(), read_as=read_as or None
+        )
     except AIError as error:
         context["error"] = error.message
     else:
-        context |= {"preview": found, "format": found.format}
+        context |= {"preview": found, "format": found.format, "columns": _columns(found), "prefix": COLUMN}
     others = [each for each in formats.FORMATS.values() if each != context.get("format")]
     page: HttpResponse = admin.page(
         request, "admin/ai/import/preview.html", "Preview of the import", others=others, **context
@@ -113,9 +119,31 @@ def preview(admin: Any, request: HttpRequest) -> HttpResponse:
     return page
 
 
-def _start(request: HttpRequest, token: str, chosen: str) -> tuple[str, str]:
+def _read_as(given: QueryDict) -> Columns:
+    """What the columns of the file are: a field of the form for each."""
+    return {name.removeprefix(COLUMN): str(field) for name, field in given.items() if name.startswith(COLUMN)}
+
+
+def _columns(found: Preview) -> list[dict[str, Any]]:
+    """The columns of the file, each with what it may be."""
+    others = [(field, field) for field in columns.FIELDS if field not in columns.MAIN]
+    return [
+        {
+            "column": each,
+            "main": [(field, words, field == each.field) for field, words in columns.MAIN.items()],
+            "others": [(field, words, field == each.field) for field, words in others],
+        }
+        for each in found.columns
+    ]
+
+
+def _start(request: HttpRequest, token: str, chosen: str, read_as: Columns) -> tuple[str, str]:
     job = background.request(
-        upload=Upload.of(token, by=request.user), format_=chosen, by=request.user, at=timezone.now()
+        upload=Upload.of(token, by=request.user),
+        format_=chosen,
+        by=request.user,
+        at=timezone.now(),
+        read_as=read_as,
     )
     return "", badges.url("ai_job_change", job.pk)
 

@@ -14,7 +14,7 @@ from ai import conf, tenancy
 from ai.exceptions import AIError
 from ai.models import Tenant
 from ai.services import actors
-from ai.services.imports import formats, loading
+from ai.services.imports import columns, formats, loading
 from ai.services.imports.reports import Report, plural
 
 PROGRESS_SECONDS = 0.2
@@ -38,9 +38,26 @@ class Command(BaseCommand):
             help="found by content where it is not given",
         )
         parser.add_argument("--tenant", help="the name of the tenant that gets them; needed where there are several")
+        parser.add_argument(
+            "--map",
+            dest="mapped",
+            action="append",
+            default=[],
+            metavar="COLUMN=FIELD",
+            help="read a column of a CSV file as this field (empty: leave it out); fields: " + ", ".join(columns.MAIN),
+        )
         parser.add_argument("--dry-run", action="store_true", help="only say what would be imported")
 
-    def handle(self, *args: Any, path: Path, format_: str, tenant: str | None, dry_run: bool, **options: Any) -> None:
+    def handle(
+        self,
+        *args: Any,
+        path: Path,
+        format_: str,
+        tenant: str | None,
+        mapped: list[str],
+        dry_run: bool,
+        **options: Any,
+    ) -> None:
         """Import, and print counts and whatever was refused."""
         self._shown_at = 0.0
         report = Report(on_refusal=self._refused, on_progress=self._progress)
@@ -54,6 +71,7 @@ class Command(BaseCommand):
                     at=timezone.now(),
                     report=report,
                     dry_run=dry_run,
+                    read_as=dict(map(_mapped, mapped)),
                 )
         except AIError as error:
             raise CommandError(error.message) from error
@@ -93,6 +111,14 @@ class Command(BaseCommand):
             )
         if dry_run:
             self.stdout.write("Nothing was written: this was a dry run.")
+
+
+def _mapped(text: str) -> tuple[str, str]:
+    """A column and its field; names of columns may have a “=” of their own."""
+    column, equals, field = text.rpartition("=")
+    if not equals:
+        raise CommandError(f"Write --map COLUMN=FIELD, not “{text}”.")
+    return column.strip(), field.strip()
 
 
 def _tenant(name: str | None) -> UUID:

@@ -21,7 +21,8 @@ from ai.models import Job, JobItem
 from ai.models.bulk import few_checkpoints
 from ai.models.jobs import JobStatus
 from ai.services import actors, audit, permissions, working
-from ai.services.imports import formats, loading, uploads
+from ai.services.imports import columns, formats, loading, uploads
+from ai.services.imports.columns import Columns
 from ai.services.imports.drafts import Draft, Refusal
 from ai.services.imports.keys import Keys
 from ai.services.imports.reports import Outcome, Report, table
@@ -38,16 +39,17 @@ COLUMNS = ("new", "unchanged", "refused")
 
 
 @transaction.atomic
-def request(*, upload: Upload, format_: str, by: Any, at: datetime) -> Job:
+def request(*, upload: Upload, format_: str, by: Any, at: datetime, read_as: Columns | None = None) -> Job:
     """Queue the import of an upload; the job's page says what came of it.
 
     Raises:
         Forbidden.
-        InvalidInput: there is no such format.
+        InvalidInput: there is no such format, or no such field for a column.
         NotFound: the upload is gone, or its import has begun already.
     """
     permissions.require(by, "ai.import_chatthread")
     chosen = formats.named(format_)
+    known = columns.checked(read_as or {})
     job = Job(
         kind=KIND,
         title=f"Import {upload.name}"[:255],
@@ -61,6 +63,7 @@ def request(*, upload: Upload, format_: str, by: Any, at: datetime) -> Job:
             "name": upload.name,
             "bytes": upload.bytes,
             "format": chosen.name,
+            **({"columns": dict(known)} if known else {}),
             "by": {"id": actors.id_of(by), "name": actors.name_of(by)},
         },
     )
@@ -126,7 +129,7 @@ class _Work:
 
     def __init__(self, job: Job, path: Path, now: Clock) -> None:
         self.job, self.now = job, now
-        self.dump = loading.Dump.at(path, job.data["format"], name=job.data["name"])
+        self.dump = loading.Dump.at(path, job.data["format"], name=job.data["name"], read_as=job.data.get("columns"))
         self.report = Report(at=job.created, on_refusal=self._refused, on_progress=lambda _: self._beat())
         self.writer = loading.Writer(Keys(UUID(str(job.tenant_id))), source=self.dump.format.name, at=job.created)
         state = job.data.get("state") or {}

@@ -20,6 +20,7 @@ from ai.services.imports import (
     sharegpt,
     sheets,
 )
+from ai.services.imports.cells import Row
 from ai.services.imports.drafts import Draft
 from ai.services.imports.reports import Report
 from ai.services.imports.values import Document
@@ -28,6 +29,9 @@ AUTO = "auto"
 
 #: So many objects whose format is known are enough, and so many are looked at to find them.
 ENOUGH, LOOKED_AT = 50, 5000
+
+#: So many columns are named where none is known.
+MOST_NAMED = 12
 
 Mapping = tuple[tuple[str, str], ...]
 Reader = Callable[[Iterable[Document], Report], Iterator[Draft]]
@@ -183,10 +187,18 @@ def detect(documents: Iterable[Document]) -> Format:
         InvalidInput: none of them has a known one.
     """
     found: Counter[str] = Counter()
+    header: list[str] = []
     for document in islice(documents, LOOKED_AT):
+        if isinstance(document.value, Row):
+            header = header or list(document.value)
         found.update(islice((each.name for each in FORMATS.values() if each.recognises(document.value)), 1))
         if found.total() >= ENOUGH:
             break
+    if header and not found:
+        names = ", ".join(f"“{name[:80]}”" for name in header[:MOST_NAMED])
+        raise InvalidInput(
+            f"It is not known what the columns {names} are: say which one is the thread, who speaks, and what is said."
+        )
     if not found:
         labels = ", ".join(each.label for each in FORMATS.values())
         raise InvalidInput(f"Nothing in this file has a format that is known. What can be imported: {labels}.")

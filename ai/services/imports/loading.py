@@ -21,7 +21,8 @@ from ai.models import Assistant, ForeignId, Tenant
 from ai.models.bulk import few_checkpoints
 from ai.models.failures import is_away
 from ai.services import audit, permissions
-from ai.services.imports import feedback, formats, sources, threads
+from ai.services.imports import columns, feedback, formats, sources, threads
+from ai.services.imports.columns import Columns
 from ai.services.imports.drafts import AssistantDraft, Draft, FeedbackDraft, Part, Refusal, ThreadDraft
 from ai.services.imports.formats import AUTO, Format
 from ai.services.imports.identities import digest
@@ -38,29 +39,35 @@ BATCH = 2000
 
 @dataclass(slots=True)
 class Dump:
-    """What is at a path, read as one format; `progress` says how many of its bytes have been read, `name` what to call it."""
+    """What is at a path, read as one format; `progress` says how many of its bytes have been read, `name` what to call it.
+
+    `columns` are what the columns of its tables are.
+    """
 
     path: Path
     format: Format
     name: str = ""
+    columns: Columns = field(default_factory=dict)
     progress: Progress = field(default_factory=Progress)
 
     @classmethod
-    def at(cls, path: Path, format_: str, *, name: str = "") -> Dump:
+    def at(cls, path: Path, format_: str, *, name: str = "", read_as: Columns | None = None) -> Dump:
         """The dump at a path, in a format of this name, or the one that its content shows.
 
         Raises:
             NotFound, InvalidInput.
         """
+        known = columns.checked(read_as or {})
         if format_ != AUTO:
-            return cls(path, formats.named(format_), name)
+            return cls(path, formats.named(format_), name, known)
         with closing(sources.documents(path, refuse=lambda refusal: None, name=name)) as documents:
-            return cls(path, formats.detect(documents), name)
+            return cls(path, formats.detect(columns.renamed(documents, known)), name, known)
 
     def drafts(self, report: Report, *, most: int | None = None) -> Generator[Draft, None, None]:
         """Everything in it, or in its first `most` objects; each thread once."""
         documents = sources.documents(self.path, refuse=report.refuse, progress=self.progress, name=self.name)
-        return once(self.format.read(islice(documents, most), report), report)
+        read = columns.renamed(islice(documents, most), self.columns)
+        return once(self.format.read(read, report), report)
 
 
 def load(
@@ -72,6 +79,7 @@ def load(
     at: datetime,
     report: Report | None = None,
     dry_run: bool = False,
+    read_as: Columns | None = None,
 ) -> Report:
     """Import what is at `path` into a tenant; the same again changes nothing, and more of it adds what is new.
 
@@ -81,15 +89,17 @@ def load(
         format_: a name in `formats.FORMATS`, or “auto”.
         report: is told of refusals and progress as they happen, and returned.
         dry_run: only count what would be written.
+        read_as: what the columns of CSV files are, where they are called otherwise.
 
     Raises:
         Forbidden.
         NotFound: there is nothing at this path, or no such tenant for `by`.
-        InvalidInput: the format is unknown, or the path holds nothing that can be read.
+        InvalidInput: the format is unknown, or the path holds nothing that can be read, or a field of `read_as` is unknown or
+            given twice.
     """
     permissions.require(by, "ai.import_chatthread")
     require_tenant(tenant_id)
-    dump = Dump.at(path, format_)
+    dump = Dump.at(path, format_, read_as=read_as)
     told = report or Report()
     told.at = at
     with tenancy.scope(tenant_id), few_checkpoints():

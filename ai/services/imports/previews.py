@@ -7,14 +7,17 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
 from ai import tenancy
+from ai.exceptions import InvalidInput
 from ai.services import permissions, titles
-from ai.services.imports import loading, uploads
+from ai.services.imports import columns, formats, loading, sources, uploads
+from ai.services.imports.columns import Columns, Found
 from ai.services.imports.drafts import AssistantDraft, Draft, FeedbackDraft, Refusal, ThreadDraft
 from ai.services.imports.formats import Format
 from ai.services.imports.keys import Keys
@@ -27,6 +30,9 @@ SHOWN = 20
 SHOWN_PROBLEMS = 50
 LOOKED_AT = 1000
 EXCERPT = 160
+
+#: What a table may be read as.
+TABULAR = (formats.AUTO, "csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,11 @@ class Sample:
 
 @dataclass(slots=True)
 class Preview:
-    """The beginning of an import. `is_whole` tells that the file holds no more than what is shown."""
+    """The beginning of an import.
+
+    `is_whole` tells that the file holds no more than what is shown. `columns` are those of its tables; `unread` says why nothing
+    can be shown before other columns are chosen.
+    """
 
     upload: Upload
     format: Format
@@ -52,27 +62,48 @@ class Preview:
     problems: list[Refusal] = field(default_factory=list)
     problem_count: int = 0
     is_whole: bool = False
+    columns: list[Found] = field(default_factory=list)
+    unread: str = ""
 
 
-def preview(*, upload: Upload, format_: str, by: Any, at: datetime) -> Preview:
-    """What importing the upload would bring.
+def preview(*, upload: Upload, format_: str, by: Any, at: datetime, read_as: Columns | None = None) -> Preview:
+    """What importing the upload would bring; what the columns of its tables are is guessed where `read_as` does not say.
 
     Raises:
         Forbidden.
-        InvalidInput: its format is not known, or it holds nothing that can be read.
+        InvalidInput: its format is not known, or it holds nothing that can be read, or there is no such field for a column.
     """
     permissions.require(by, "ai.import_chatthread")
+    columns.checked(read_as or {})
     with tenancy.scope(UUID(upload.tenant_id)), uploads.local(upload.path) as path:
-        dump = loading.Dump.at(path, format_, name=upload.name)
-        found = Preview(upload, dump.format)
-        report = Report(at=at, on_refusal=found.problems.append)
-        with closing(dump.drafts(report, most=LOOKED_AT)) as drafts:
-            first = list(islice(drafts, SHOWN))
-            found.is_whole = len(first) < SHOWN and report.read < LOOKED_AT
-        found.samples = _samples(first, Keys(UUID(upload.tenant_id)), dump.format, at)
+        table = _columns(path, upload, read_as) if format_ in TABULAR else []
+        try:
+            return _beginning(path, Preview(upload, formats.FORMATS["csv"], columns=table), format_, at)
+        except InvalidInput as error:
+            if not table:
+                raise
+            lacking = "" if error.param == "columns" else columns.lacking(table)
+            why = f"Choose below which column is {lacking}." if lacking else error.message
+            return Preview(upload, formats.FORMATS["csv"], columns=table, unread=why)
+
+
+def _beginning(path: Path, found: Preview, format_: str, at: datetime) -> Preview:
+    read_as = {each.name: each.field for each in found.columns}
+    dump = loading.Dump.at(path, format_, name=found.upload.name, read_as=read_as)
+    found.format = dump.format
+    report = Report(at=at, on_refusal=found.problems.append)
+    with closing(dump.drafts(report, most=LOOKED_AT)) as drafts:
+        first = list(islice(drafts, SHOWN))
+        found.is_whole = len(first) < SHOWN and report.read < LOOKED_AT
+    found.samples = _samples(first, Keys(UUID(found.upload.tenant_id)), dump.format, at)
     found.problem_count = len(found.problems)
     found.problems = found.problems[:SHOWN_PROBLEMS]
     return found
+
+
+def _columns(path: Path, upload: Upload, read_as: Columns | None) -> list[Found]:
+    with closing(sources.documents(path, refuse=lambda refusal: None, name=upload.name)) as documents:
+        return columns.looked(documents, read_as)
 
 
 def _samples(drafts: Iterable[Draft], keys: Keys, format_: Format, at: datetime) -> list[Sample]:

@@ -6,6 +6,7 @@ whose threads are in none of them go to threads that are here, or make new ones.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -22,10 +23,18 @@ from ai.services.imports.opinions import opinion
 from ai.services.imports.reports import Report
 from ai.services.imports.stages import Stage, Staged
 from ai.services.imports.values import Document
+from ai.stores.content import ROLES
 
 _TIMES = ("created", "created_at", "timestamp", "time")
+_SECONDS = re.compile(r"\d{9,13}(\.\d+)?")
 _TITLES = ("title", "name")
 _SAID = ("message", "content", "text")
+
+#: What others call those who speak; upper and lower case are the same.
+_ROLES = {
+    **dict.fromkeys(("human", "customer", "client", "visitor", "end user", "end-user", "me", "question"), "user"),
+    **dict.fromkeys(("ai", "bot", "agent", "gpt", "model", "chatbot", "chatgpt", "answer", "support"), "assistant"),
+}
 
 #: Columns of threads that stay as they are in rows that keep their keys.
 _KEPT = (
@@ -129,7 +138,7 @@ def _known(row: Json) -> Json:
     cells = {**row}
     if "title" not in cells and "name" in cells:
         cells["title"] = cells.pop("name")
-    cells |= {"created": found} if (found := _cell(row, _TIMES)) else {}
+    cells |= {"created": found} if (found := _when(row)) else {}
     known = set(tables.THREADS.header) - {"id", "tenant_id"}
     given = {name: cell for name, cell in cells.items() if name in known and (cell or name in _NULLABLE)}
     return tables.THREADS.values(given)
@@ -163,7 +172,7 @@ def _in_order(staged: Sequence[Staged]) -> list[Staged]:
 def _message(thread_id: str, staged: Staged, names: MessageNames, *, at: datetime) -> MessageDraft:
     row = staged.value
     given = {name: row[name] for name in _OF_MESSAGES if name in row and (row[name] or name in _NULL_OF_MESSAGES)}
-    given |= {"created": cell} if (cell := _cell(row, _TIMES)) else {}
+    given |= {"created": cell} if (cell := _when(row)) else {}
     known = tables.MESSAGES.values(given)
     message = chats.normal(known["message"] if known.get("message") is not None else _said(row))
     if _may_be_deep(str(row.get("message"))):
@@ -203,12 +212,26 @@ def _said(row: Json) -> Json:
     """The message of a row that has its words in a cell of their own."""
     if not row.get("role"):
         raise Unusable("It has no “role”.")
-    said: Json = {"role": tables.unguard(row["role"]), "content": tables.unguard(_cell(row, ("content", "text")))}
+    role = tables.unguard(row["role"]).strip()
+    plain = role.lower()
+    said: Json = {
+        "role": _ROLES.get(plain, plain if plain in ROLES else role),
+        "content": tables.unguard(_cell(row, ("content", "text"))),
+    }
     return said | {name: tables.unguard(row[name]) for name in ("tool_call_id", "name") if row.get(name)}
 
 
 def _cell(row: Json, names: Iterable[str]) -> str:
     return next((str(row[name]) for name in names if row.get(name)), "")
+
+
+def _when(row: Json) -> str:
+    """The cell with the time; seconds or milliseconds as the text that they stand for."""
+    cell = _cell(row, _TIMES)
+    if not _SECONDS.fullmatch(cell):
+        return cell
+    at = fields.time({"created": float(cell)}, "created")
+    return at.isoformat() if at else cell
 
 
 def _key(text: str) -> UUID | None:
