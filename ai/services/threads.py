@@ -17,6 +17,7 @@ from ai.models.threads import NEW_NAME
 from ai.services import audit, permissions
 from ai.services.messages import first_words, write
 from ai.services.tool_resources import merged as tools_work_on
+from ai.services.vector_stores import THREAD_STORE_EXPIRES
 
 #: Where threads come from that clients of the API make.
 SOURCE = "api"
@@ -47,7 +48,7 @@ def create(
     permissions.require(by, "ai.add_chatthread")
     tenant = ChatThread.objects.tenant_for_new_row(tenant_id)
     thread = ChatThread(tenant_id=tenant, source=SOURCE, name=NEW_NAME, tags=["chat"], created=at, last_activity_at=at)
-    resources = tools_work_on({}, dict(tool_resources or {}), by=by, at=at)
+    resources = tools_work_on({}, dict(tool_resources or {}), by=by, at=at, expires_after=THREAD_STORE_EXPIRES)
     thread.data = {"metadata": dict(metadata or {}), "tool_resources": resources}
     if opening := first_words(messages):
         from ai.services import titles  # noqa: PLC0415 - many patterns, compiled when something is first named
@@ -83,7 +84,9 @@ def modify(
     values: dict[str, Any] = {} if metadata is None else {"metadata": dict(metadata)}
     if tool_resources is not None:
         before = (thread.data or {}).get("tool_resources") or {}
-        values["tool_resources"] = tools_work_on(before, dict(tool_resources), by=by, at=at)
+        values["tool_resources"] = tools_work_on(
+            before, dict(tool_resources), by=by, at=at, expires_after=THREAD_STORE_EXPIRES
+        )
     audit.record("thread.changed", target=thread, by=by, at=at, values=sorted(values))
     return ChatThread.objects.change_data(thread_id, at=at, **values) or thread
 

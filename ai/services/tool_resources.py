@@ -13,12 +13,20 @@ from ai.models import ChatThread, DataSource, VectorStore
 from ai.services import vector_stores
 
 
-def merged(before: dict[str, Any], given: dict[str, Any], *, by: Any, at: datetime) -> dict[str, Any]:
+def merged(
+    before: dict[str, Any],
+    given: dict[str, Any],
+    *,
+    by: Any,
+    at: datetime,
+    expires_after: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """The resources after a client gave new ones: a tool that it names gets what it says, the others keep theirs.
 
     Args:
         before: what was kept, with ids that may lead nowhere any more.
         given: the Assistants API's `tool_resources`; `file_search.vector_stores` are made.
+        expires_after: when stores that are made expire.
 
     Raises:
         Forbidden: `by` may not make vector stores.
@@ -33,7 +41,7 @@ def merged(before: dict[str, Any], given: dict[str, Any], *, by: Any, at: dateti
     if search is not None:
         stores = list(dict.fromkeys(search.get("vector_store_ids") or []))
         _require_stores(stores, known=_known(before, "file_search", "vector_store_ids"))
-        made = [_make(new, by=by, at=at) for new in search.get("vector_stores") or []]
+        made = [_make(new, by=by, at=at, expires_after=expires_after) for new in search.get("vector_stores") or []]
         kept["file_search"] = {"vector_store_ids": [*stores, *made]}
     return kept
 
@@ -66,9 +74,9 @@ def _known(resources: dict[str, Any], tool: str, name: str) -> frozenset[str]:
     return frozenset((resources.get(tool) or {}).get(name) or ())
 
 
-def _make(new: dict[str, Any], *, by: Any, at: datetime) -> str:
+def _make(new: dict[str, Any], *, by: Any, at: datetime, expires_after: dict[str, Any] | None) -> str:
     more = {name: new[name] for name in ("file_ids", "chunking_strategy", "metadata") if new.get(name) is not None}
-    store = vector_stores.create(by=by, at=at, **more)
+    store = vector_stores.create(by=by, at=at, expires_after=expires_after, **more)
     return ids.public("vector_store", store.pk)
 
 

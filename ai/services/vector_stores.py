@@ -17,7 +17,7 @@ from ai.services import audit, embeddings, permissions, vector_store_files
 from ai.stores.filters import compiled
 
 #: A store that was made for a thread's attachments lives so long after it was last used, as in the Assistants API.
-THREAD_STORE_EXPIRES = {"anchor": "last_active_at", "days": 7}
+THREAD_STORE_EXPIRES: dict[str, Any] = {"anchor": "last_active_at", "days": 7}
 
 USUAL_RESULTS = 10
 

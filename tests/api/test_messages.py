@@ -333,9 +333,12 @@ class TestFilesToSearch:
         (store,) = VectorStore.objects.all()
         assert made["tool_resources"]["file_search"]["vector_store_ids"] == [ids.public("vector_store", store.pk)]
 
-    @pytest.mark.parametrize("path_of", ["/threads", "/assistants"])
+    @pytest.mark.parametrize(
+        ("path_of", "expires"),
+        [("/threads", {"anchor": "last_active_at", "days": 7}), ("/assistants", None)],
+    )
     def test_are_put_into_a_new_store_that_is_asked_for(
-        self, caller: Caller, attachments: list[dict[str, Any]], path_of: str
+        self, caller: Caller, attachments: list[dict[str, Any]], path_of: str, expires: Any
     ) -> None:
         factories.language_model(alias="fast")
         new = {"file_ids": [attachments[0]["file_id"]], "metadata": {"a": "b"}}
@@ -345,7 +348,7 @@ class TestFilesToSearch:
 
         (store,) = VectorStore.objects.all()
         assert made["tool_resources"]["file_search"]["vector_store_ids"] == [ids.public("vector_store", store.pk)]
-        assert store.metadata == {"a": "b"}
+        assert (store.metadata, store.expires_after) == ({"a": "b"}, expires)
 
     def test_a_key_that_only_reads_attaches_nothing(
         self, tenant: Tenant, path: str, attachments: list[dict[str, Any]]
