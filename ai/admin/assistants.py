@@ -13,7 +13,7 @@ from unfold.decorators import display
 
 from ai.admin.parts import badges, facts, tools
 from ai.admin.parts.assistant_form import AssistantForm
-from ai.admin.parts.base import SEARCH_WINDOW, ConsoleAdmin
+from ai.admin.parts.base import ConsoleAdmin
 from ai.admin.parts.csv_imports import CsvImport
 from ai.admin.parts.exports import Exports
 from ai.admin.parts.filters import DateFilter, TenantFilter, recent_values
@@ -126,12 +126,9 @@ class AssistantAdmin(Exports, CsvImport, ConsoleAdmin):
         return super().changeform_view(request, object_id, form_url, {**context, **(extra_context or {})})
 
     def _about(self, request: HttpRequest, row: Assistant) -> dict[str, Any]:
-        """Tools, resources, settings, and the newest runs: among the newest of all, since no index knows assistants."""
+        """Tools, resources, settings, and the newest runs."""
         may_see_runs = request.user.has_perm("ai.view_run")
-        newest = Run.objects.filter(tenant_id=row.tenant_id).order_by("-created", "-pk").values("pk")[:SEARCH_WINDOW]
-        found = (
-            Run.objects.filter(assistant_id=row.pk, pk__in=newest).order_by("-created", "-pk") if may_see_runs else []
-        )
+        found = Run.objects.filter(assistant_id=row.pk).order_by("-created", "-pk") if may_see_runs else []
         return {
             "assistant": row,
             "tools": tools.shown(row.tools, allowed=_allowed(row)),

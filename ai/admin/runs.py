@@ -48,7 +48,7 @@ class KindFilter(DropdownFilter):
 
 
 class AssistantFilter(DropdownFilter):
-    """The runs of one assistant among the newest runs: no index knows assistants. Its page leads here."""
+    """The runs of one assistant. Its page leads here."""
 
     title = "assistant"
     parameter_name = "assistant"

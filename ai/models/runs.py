@@ -375,6 +375,7 @@ class Run(TenantRecord):
             models.Index(fields=["tenant_id", "model", "-created"], name="ai_run_tenant_model"),
             models.Index(fields=["thread_id", "-created"], name="ai_run_thread"),
             models.Index(fields=["replay_of_thread", "-created"], name="ai_run_replays"),
+            models.Index(fields=["assistant_id", "-created", "-id"], name="ai_run_assistant"),
             models.Index(fields=["job_id"], name="ai_run_job", condition=Q(job_id__isnull=False)),
             # Not a partial one: SQLite uses those only where the query repeats their condition word by word.
             models.Index(fields=["status", "created", "id"], name="ai_run_queue"),

@@ -32,7 +32,7 @@ DISTINCT = {
 
 #: Mostly NULL: how selective they are depends on whether NULL is asked for, so of indexes that begin with one the planner's
 #: own guess is left alone.
-MOSTLY_NULL = {"external_id", "replay_of_thread", "replay_of", "replay_key", "leased_by"}
+MOSTLY_NULL = {"external_id", "assistant_id", "replay_of_thread", "replay_of", "replay_key", "leased_by"}
 
 #: FTS5's own tables.
 FULL_TEXT = ("ai_search_fts", "ai_chunk_fts")

@@ -18,7 +18,6 @@ from ai.models import Assistant, AuditEntry, ChatThread, DataSource, Feedback, M
 from ai.models.feedback import FeedbackState, Rating
 from ai.models.runs import RunStatus
 from ai.models.sync_states import SyncState
-from ai.services.search import WINDOW
 
 #: The rows of a queryset that a value asks for.
 #: Raises InvalidInput where the value cannot be read.
@@ -91,9 +90,8 @@ def kind(queryset: Any, value: str) -> Any:
 
 
 def assistant(queryset: Any, value: str) -> Any:
-    """The assistant's runs among the newest: no index knows assistants."""
-    newest = Run.objects.order_by("-created", "-pk").values("pk")[:WINDOW]
-    return queryset.filter(assistant_id=_uuid(value), pk__in=newest)
+    """The assistant's runs."""
+    return queryset.filter(assistant_id=_uuid(value))
 
 
 def _days(column: str) -> dict[str, Meaning]:

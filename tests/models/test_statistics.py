@@ -40,6 +40,12 @@ class TestTellPlanner:
     def test_finds_the_runs_of_a_thread_by_the_thread(self, tenant: Tenant) -> None:
         assert "ai_run_thread" in plan(Run.objects.filter(thread_id=str(ids.new())))
 
+    def test_finds_the_newest_runs_of_an_assistant_by_the_assistant(self, tenant: Tenant) -> None:
+        newest = plan(Run.objects.filter(assistant_id=ids.new()).order_by("-created", "-pk")[:20])
+
+        assert "ai_run_assistant" in newest
+        assert "TEMP B-TREE" not in newest
+
     def test_tells_the_same_again(self, db: None) -> None:
         def told() -> list[Any]:
             with connection.cursor() as cursor:

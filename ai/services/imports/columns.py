@@ -20,8 +20,9 @@ from ai.services.imports.values import Document
 
 Columns = Mapping[str, str]
 
-#: So many rows are looked at, and so many columns and characters of an example are shown.
-LOOKED_AT, MOST_SHOWN, EXCERPT = 200, 100, 80
+#: So many rows are looked at. So many columns can be chosen, and names of so many characters: the choice is an address.
+LOOKED_AT, MOST_SHOWN, MOST_NAME = 200, 60, 100
+EXCERPT = 80
 
 #: The fields that matter, with what they are, in the order in which they are offered.
 MAIN = {
@@ -101,7 +102,8 @@ def looked(documents: Iterable[Document], given: Columns | None) -> list[Found]:
     for header in headers:
         read_as = {**guess(header, examples), **read_as}
     read_as |= {name: field for name, field in (given or {}).items() if name in examples}
-    return [Found(name, examples[name], read_as[name]) for name in islice(examples, MOST_SHOWN) if name]
+    shown = [name for name in examples if 0 < len(name) <= MOST_NAME]
+    return [Found(name, examples[name], read_as[name]) for name in shown[:MOST_SHOWN]]
 
 
 def lacking(found: Iterable[Found]) -> str:
