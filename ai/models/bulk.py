@@ -7,6 +7,7 @@ every constraint. Search documents are indexed a batch at a time, which is four 
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -75,6 +76,8 @@ def _hex(value: Any) -> str:
 
 
 def _naive(at: datetime) -> str:
+    if at.tzinfo is UTC:
+        return at.isoformat(" ")[:-6]
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
 
 
@@ -123,7 +126,18 @@ def insert_search_documents(rows: Iterable[Row]) -> None:
 
 
 @contextmanager
-def few_checkpoints() -> Iterator[None]:
+def many_rows() -> Iterator[None]:
+    """While very many rows are made: nothing that was there before is looked through for garbage again and again."""
+    gc.freeze()
+    try:
+        with _few_checkpoints():
+            yield
+    finally:
+        gc.unfreeze()
+
+
+@contextmanager
+def _few_checkpoints() -> Iterator[None]:
     """Let SQLite's write-ahead log grow to 160 MB, so that pages that many transactions change are copied once."""
     connection = connections[router.db_for_write(SearchDocument)]
     if connection.vendor != "sqlite":

@@ -18,7 +18,7 @@ from django.db import transaction
 from ai import conf, dispatch, tenancy
 from ai.exceptions import LeaseLost, NotFound
 from ai.models import Job, JobItem
-from ai.models.bulk import few_checkpoints
+from ai.models.bulk import many_rows
 from ai.models.jobs import JobStatus
 from ai.services import actors, audit, permissions, working
 from ai.services.imports import columns, formats, loading, uploads
@@ -143,7 +143,7 @@ class _Work:
 
     def run(self) -> None:
         """Read and write to the end, from what is written on."""
-        with closing(self.dump.drafts(self.report)) as drafts, few_checkpoints():
+        with closing(self.dump.drafts(self.report)) as drafts, many_rows():
             for batch in loading.batches(drafts):
                 before, self.read = self.read, self.read + len(batch)
                 if fresh := batch[max(self.written - before, 0) :]:

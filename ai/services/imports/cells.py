@@ -75,7 +75,8 @@ def _rows(reader: Any) -> Iterator[Row | Malformed]:
         if len(cells) > len(header):
             yield Malformed(f"It has {len(cells)} cells, and the header {len(header)}.")
         elif cells:
-            yield Row(zip(header, [*cells, *[""] * (len(header) - len(cells))], strict=True))
+            cells += [""] * (len(header) - len(cells))
+            yield Row(zip(header, cells, strict=True))
 
 
 def _first_line(head: bytes) -> str:

@@ -18,7 +18,7 @@ from django.db import DatabaseError, transaction
 from ai import tenancy
 from ai.exceptions import NotFound
 from ai.models import Assistant, ForeignId, Tenant
-from ai.models.bulk import few_checkpoints
+from ai.models.bulk import many_rows
 from ai.models.failures import is_away
 from ai.services import audit, permissions
 from ai.services.imports import columns, feedback, formats, sources, threads
@@ -102,7 +102,7 @@ def load(
     dump = Dump.at(path, format_, read_as=read_as)
     told = report or Report()
     told.at = at
-    with tenancy.scope(tenant_id), few_checkpoints():
+    with tenancy.scope(tenant_id), many_rows():
         writer = Writer(Keys(tenant_id), source=dump.format.name, at=at, dry_run=dry_run)
         try:
             for batch in batches(dump.drafts(told)):

@@ -34,12 +34,26 @@ _GZIP = b"\x1f\x8b"
 _UNREADABLE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError)
 
 
-@dataclass(slots=True)
 class Progress:
-    """How many of a file's bytes have been read."""
+    """How many of a file's bytes have been read; looked up when somebody asks, since that is a call of the system."""
 
-    read: int = 0
-    total: int = 0
+    def __init__(self) -> None:
+        self.total = 0
+        self._position: Callable[[], int] = lambda: 0
+
+    @property
+    def read(self) -> int:
+        """So many by now."""
+        return self._position()
+
+    def follow(self, position: Callable[[], int]) -> None:
+        """From now on a file is read that knows its position."""
+        self._position = position
+
+    def rest(self) -> None:
+        """The file is closed after this."""
+        reached = self.read
+        self._position = lambda: reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +87,11 @@ def documents(
         label = clean_text(own)
         try:
             with opening as opened:
-                for document in _values(label, opened, refuse, most_bytes):
-                    told.read = opened.position()
-                    yield document
-                told.read = opened.position()
+                told.follow(opened.position)
+                try:
+                    yield from _values(label, opened, refuse, most_bytes)
+                finally:
+                    told.rest()
         except _UNREADABLE as error:
             refuse(Refusal("file", label, f"It cannot be read to its end: {said(error)}."))
 

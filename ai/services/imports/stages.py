@@ -23,6 +23,10 @@ CREATE TABLE object (
 _SETTINGS = ("journal_mode = OFF", "synchronous = OFF", "cache_size = -16384", "temp_store = FILE")
 
 
+#: An encoder of its own: `json.dumps` makes one for each call with options.
+_encode = json.JSONEncoder(sort_keys=True).encode
+
+
 @dataclass(frozen=True, slots=True)
 class Staged:
     """An object with where it was read."""
@@ -51,7 +55,7 @@ class Stage:
         Raises:
             Unusable: another object of its kind has its id.
         """
-        body = json.dumps(staged.value, sort_keys=True)
+        body = _encode(staged.value)
         values = (staged.kind, staged.id, thread, staged.place, body)
         added = self._database.execute(
             "INSERT OR IGNORE INTO object (kind, id, thread, place, body) VALUES (?, ?, ?, ?, ?)", values

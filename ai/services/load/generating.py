@@ -66,7 +66,7 @@ def generate(
     vendor = connections[router.db_for_write(ChatThread)].vendor
     order = Order(threads, messages, seed, until.astimezone(UTC), _tenants(tenant), vendor)
     loaded = Loaded()
-    with tenancy.everything(reason="generated load"), bulk.few_checkpoints(), producer(order) as produced:
+    with tenancy.everything(reason="generated load"), bulk.many_rows(), producer(order) as produced:
         for batch in produced:
             _write(batch)
             loaded = loaded.plus(batch)

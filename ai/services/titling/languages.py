@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Language:
     weak: frozenset[str]
     links: frozenset[str]
 
-    @property
+    @cached_property
     def small(self) -> frozenset[str]:
         """Both."""
         return self.weak | self.links
