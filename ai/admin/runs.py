@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
@@ -18,6 +18,7 @@ from ai.admin import replays
 from ai.admin.parts import badges, facts, steps, tools
 from ai.admin.parts.base import BARE, ReadAdmin, answer, in_bulk
 from ai.admin.parts.csv_imports import CsvImport
+from ai.admin.parts.doors import Door
 from ai.admin.parts.exports import Exports
 from ai.admin.parts.filters import DateFilter, TenantFilter, exact, narrowed, recent_values
 from ai.admin.parts.review_filling import Reviewable
@@ -180,7 +181,7 @@ class RunAdmin(Reviewable, Exports, CsvImport, ReadAdmin):
         }
 
     # -- Cancelling
-    def extra_urls(self) -> Iterable[tuple[str, str, Callable[..., HttpResponse]]]:
+    def extra_urls(self) -> Iterable[Door]:
         """The cancel dialog, and the comparison of replays."""
         return [("<uuid:object_id>/cancel/", "cancel", self.cancel_view), *replays.run_urls(self)]
 

@@ -128,12 +128,15 @@ def insert_search_documents(rows: Iterable[Row]) -> None:
 @contextmanager
 def many_rows() -> Iterator[None]:
     """While very many rows are made: nothing that was there before is looked through for garbage again and again."""
-    gc.freeze()
+    is_ours = not gc.get_freeze_count()  # a worker's start has done it for good
+    if is_ours:
+        gc.freeze()
     try:
         with _few_checkpoints():
             yield
     finally:
-        gc.unfreeze()
+        if is_ours:
+            gc.unfreeze()
 
 
 @contextmanager

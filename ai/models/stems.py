@@ -13,14 +13,13 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from ai.models.words import UNSPACED, WORD_CHARACTERS, fold, letters, parts
+from ai.models.words import WORD_CHARACTERS, fold, letters, parts, unspaced
 
 #: Words with fewer letters are their own stems.
 LEAST_LETTERS = 4
 MOST_LETTERS = 30
 
 _ASCII_WORD = re.compile("[a-z0-9]+")
-_UNSPACED_RUN = re.compile(f"({UNSPACED})")
 _VOWEL = re.compile("[aeiouy]")
 
 
@@ -41,7 +40,7 @@ def stems(text: str) -> list[str]:
 
 
 def _of_any_script(folded: str) -> Iterator[str]:
-    for number, piece in enumerate(_UNSPACED_RUN.split(folded)):
+    for number, piece in enumerate(unspaced().split(folded)):
         if number % 2:
             run = letters(piece)
             yield from (run[place : place + 2] for place in range(len(run)))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, replace
+from functools import cache
 
 #: A query is cut to this many characters and words, so that no query is expensive because it is long.
 QUERY_CHARACTERS = 500
@@ -25,11 +26,18 @@ MOST_GRAMS = 40_000
 
 #: Scripts written without spaces: Thai, Lao, Burmese, Khmer, kana, Han.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff"
-UNSPACED = f"[{_UNSPACED}\U00020000-\U0003ffff]+"
-
-_RUN = re.compile(UNSPACED)
-_BEYOND_LATIN = re.compile("[\u0370-\u1dff\u1f00-\U0010ffff]")
 _ACCENTS = re.compile("[\u0300-\u036f]+")
+
+
+@cache
+def unspaced() -> re.Pattern[str]:
+    """Runs of such letters. Sets of so many letters take milliseconds to compile, for which no start should wait."""
+    return re.compile(f"([{_UNSPACED}\U00020000-\U0003ffff]+)")
+
+
+@cache
+def _beyond_latin() -> re.Pattern[str]:
+    return re.compile("[\u0370-\u1dff\u1f00-\U0010ffff]")
 
 
 @dataclass(frozen=True)
@@ -78,23 +86,23 @@ def grams(text: str) -> str:
 
 def _extra_words(word: str) -> list[str]:
     folded = fold(word)
-    if _RUN.search(folded):
-        runs = [letters(run) for run in _RUN.findall(folded)]
+    if unspaced().search(folded):
+        runs = [letters(run) for run in unspaced().findall(folded)]
         pairs = [run[i : i + 2] for run in runs for i in range(min(len(run), MOST_GRAMS))]
-        return pairs + parts(_RUN.sub(" ", folded))
+        return pairs + parts(unspaced().sub(" ", folded))
     return parts(folded) if _needs_folding(word, folded) else []
 
 
 def _needs_folding(word: str, folded: str) -> bool:
     """Whether SQLite's tokenizer, which folds Latin accents and capitals, would not make `folded` of it."""
-    return word.lower() != folded and (_BEYOND_LATIN.search(word) is not None or _is_compatibility(word))
+    return word.lower() != folded and (_beyond_latin().search(word) is not None or _is_compatibility(word))
 
 
 def _terms_of(word: str) -> list[Term]:
     """The terms of one folded word: unspaced runs as pairs, what is between them as phrases."""
     found = []
     position = 0
-    for run in _RUN.finditer(word):
+    for run in unspaced().finditer(word):
         found += _phrase(word[position : run.start()], may_go_on=False)
         found += _pairs(letters(run.group()))
         position = run.end()

@@ -18,7 +18,6 @@ from ai import tenancy
 from ai.admin.parts.forms import tenant_field
 from ai.admin.parts.lists import Button
 from ai.resources.cells import MOST_BYTES, CsvFile
-from ai.resources.listed import RESOURCES
 
 #: So many rows are shown before the import; all of them are tried.
 MOST_SHOWN = 100
@@ -124,6 +123,8 @@ class CsvImport(ImportMixin):
 
     def get_import_resource_classes(self, request: HttpRequest) -> list[Any]:
         """The one that is listed."""
+        from ai.resources.listed import RESOURCES  # noqa: PLC0415 - a resource for each table, for the pages of imports only
+
         return [RESOURCES[self.model]]
 
     def get_import_form_kwargs(self, request: HttpRequest) -> dict[str, Any]:

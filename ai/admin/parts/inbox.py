@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -27,7 +27,6 @@ from ai.services.triage.inbox import Filters, Listing
 from ai.services.triage.undoing import UNDO
 
 Json = dict[str, Any]
-Views = list[tuple[str, str, Callable[..., HttpResponse]]]
 
 #: So many messages of the conversation are shown, and so many lines of the history.
 AROUND, MOST_EVENTS = 5, 50
@@ -36,26 +35,26 @@ STATES = ((inbox.UNDONE, "To do"), (inbox.ALL, "All states"), *FeedbackState.cho
 SNOOZES = ((24, "a day"), (4, "4 hours"), (72, "3 days"), (168, "a week"))
 
 
-def urls(admin: Any) -> Views:
-    """The inbox, and the door through which its buttons go."""
+def show(admin: Any, request: HttpRequest) -> HttpResponse:
+    """The inbox."""
+    if not admin.has_view_permission(request):
+        raise PermissionDenied
+    return _show(admin, request)
 
-    def show(request: HttpRequest) -> HttpResponse:
-        if not admin.has_view_permission(request):
-            raise PermissionDenied
-        return _show(admin, request)
 
-    def act(request: HttpRequest) -> HttpResponse:
-        if not admin.has_triage_permission(request):
-            raise PermissionDenied
-        if request.method != "POST":
-            raise Http404("Nothing can be read there.")
-        goes_on = inbox_acts.act(request)
-        return _next(admin, request, goes_on.url) if _is_scripted(request) else goes_on
+def act(admin: Any, request: HttpRequest) -> HttpResponse:
+    """What its buttons do."""
+    if not admin.has_triage_permission(request):
+        raise PermissionDenied
+    if request.method != "POST":
+        raise Http404("Nothing can be read there.")
+    goes_on = inbox_acts.act(request)
+    return _next(admin, request, goes_on.url) if _is_scripted(request) else goes_on
 
-    def views(request: HttpRequest) -> HttpResponse:
-        return view_door.act(admin, InboxPlace(admin), request)
 
-    return [("inbox/", "inbox", show), ("inbox/act/", "inbox_act", act), ("inbox/views/", "inbox_views", views)]
+def views(admin: Any, request: HttpRequest) -> HttpResponse:
+    """What is done with its saved views."""
+    return view_door.act(admin, InboxPlace(admin), request)
 
 
 def _key(text: str) -> UUID | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from django.db import transaction
@@ -19,9 +19,10 @@ from ai.models.review_items import ItemState
 from ai.models.review_judges import LEAST_ITEMS, THRESHOLD
 from ai.services import actors, audit, permissions
 from ai.services.reviews import material, queues
-from ai.services.titling import estimates
-from ai.services.titling.estimates import Estimate
 from ai.stores.serialization import clean_text
+
+if TYPE_CHECKING:
+    from ai.services.titling.estimates import Estimate
 
 KIND = "judge"
 #: Whoever spends money on a model needs this besides leading the queue.
@@ -236,6 +237,8 @@ def estimate(*, queue_id: UUID) -> Estimate:
         InvalidInput: its model is gone, or cannot judge.
         Conflict: it has no judge.
     """
+    from ai.services.titling import estimates  # noqa: PLC0415 - many patterns, compiled when something is first estimated
+
     queue, judge = queues.get(queue_id), ReviewJudge.objects.current(queue_id)
     if judge is None:
         raise Conflict(NO_JUDGE)
@@ -251,7 +254,7 @@ def estimate(*, queue_id: UUID) -> Estimate:
     usage = estimates.Usage(round(asked * count), (REASON_TOKENS + ANSWER_TOKENS * len(rubric.questions)) * count)
     cost = llm.cost(spec, cast("Any", usage))
     tokens = usage.input_tokens + usage.output_tokens
-    return Estimate(count, tokens, None if cost is None else estimates.rounded(cost))
+    return estimates.Estimate(count, tokens, None if cost is None else estimates.rounded(cost))
 
 
 def _length(item: ReviewItem, unit: str, spec: llm.ModelSpec) -> int:
