@@ -47,6 +47,9 @@ if os.environ["CELERY_BROKER_URL"].startswith("redis") and (_worker := os.enviro
         os.environ["TEST_BROKER_IS_MINE"] = "yes"
     os.environ["CELERY_BROKER_URL"] = os.environ["TEST_BROKER_URL"] = f"{_server}/{_number}"
 
+# PostgreSQL waits for the disk at each commit. No test cuts the server's power; and processes that tests start hear it, too.
+os.environ.setdefault("PGOPTIONS", "-c synchronous_commit=off")
+
 from console.settings import *
 from console.settings import DATABASES, SQLITE_OPTIONS
 
