@@ -16,7 +16,9 @@ _BYTE_ORDER = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
 class Row(dict[str, str]):
-    """The cells of a row, by the names in the header."""
+    """The cells of a row, by the names in the header; where others were chosen for them, `given` is the row as the file has it."""
+
+    given: Row | None = None
 
 
 class Malformed(ValueError):

@@ -155,7 +155,9 @@ def _renamed(columns: Columns, plans: dict[tuple[str, ...], list[tuple[str, str]
     plan = plans.get(header)
     if plan is None:
         plan = plans[header] = _plan(header, columns)
-    return replace(document, value=Row((field, document.value[name]) for name, field in plan))
+    row = Row((field, document.value[name]) for name, field in plan)
+    row.given = document.value
+    return replace(document, value=row)
 
 
 def _plan(header: tuple[str, ...], columns: Columns) -> list[tuple[str, str]]:

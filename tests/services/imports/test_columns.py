@@ -100,6 +100,14 @@ class TestMapped:
 
         assert said.thread("c1").created.year > 2025
 
+    def test_feedback_is_the_same_whatever_is_left_out(self, load: Import, foreign: Path) -> None:
+        foreign.write_text("thread_id,role,content\na,user,Hi\na,assistant,Ho\n")
+        load.path(foreign)
+        foreign.write_text("thread_id,message_index,rating,Reviewer\na,1,up,Ann\na,1,up,Bob\n")
+
+        assert load.path(foreign, read_as={"Reviewer": ""})["feedback"] == {"new": 2, "unchanged": 0, "refused": 0}
+        assert load.path(foreign)["feedback"] == {"new": 0, "unchanged": 2, "refused": 0}
+
     def test_without_a_word_says_what_is_not_known(self, load: Import, foreign: Path) -> None:
         with pytest.raises(InvalidInput, match=r"“Conversation ID”, “Speaker”.* say which one is the thread"):
             load.path(foreign)
