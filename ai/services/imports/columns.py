@@ -15,7 +15,7 @@ from itertools import islice
 from ai.exceptions import InvalidInput
 from ai.services import tables
 from ai.services.imports import sheets
-from ai.services.imports.cells import Row
+from ai.services.imports.cells import Row, heading
 from ai.services.imports.values import Document
 
 Columns = Mapping[str, str]
@@ -75,8 +75,8 @@ class Found:
     field: str
 
 
-def checked(columns: Columns) -> Columns:
-    """The columns, each read as a field that there is.
+def checked(columns: Columns) -> dict[str, str]:
+    """The columns, by their names as a header has them, each read as a field that there is.
 
     Raises:
         InvalidInput.
@@ -86,7 +86,7 @@ def checked(columns: Columns) -> Columns:
             raise InvalidInput(
                 f"“{name}” cannot be read as “{field}”: choose one of {', '.join(FIELDS)}.", param="columns"
             )
-    return columns
+    return {heading(name): field for name, field in columns.items()}
 
 
 def looked(documents: Iterable[Document], given: Columns | None) -> list[Found]:

@@ -74,9 +74,9 @@ def preview(*, upload: Upload, format_: str, by: Any, at: datetime, read_as: Col
         InvalidInput: its format is not known, or it holds nothing that can be read, or there is no such field for a column.
     """
     permissions.require(by, "ai.import_chatthread")
-    columns.checked(read_as or {})
+    known = columns.checked(read_as or {})
     with tenancy.scope(UUID(upload.tenant_id)), uploads.local(upload.path) as path:
-        table = _columns(path, upload, read_as) if format_ in TABULAR else []
+        table = _columns(path, upload, known) if format_ in TABULAR else []
         try:
             return _beginning(path, Preview(upload, formats.FORMATS["csv"], columns=table), format_, at)
         except InvalidInput as error:
@@ -101,9 +101,9 @@ def _beginning(path: Path, found: Preview, format_: str, at: datetime) -> Previe
     return found
 
 
-def _columns(path: Path, upload: Upload, read_as: Columns | None) -> list[Found]:
+def _columns(path: Path, upload: Upload, known: Columns) -> list[Found]:
     with closing(sources.documents(path, refuse=lambda refusal: None, name=upload.name)) as documents:
-        return columns.looked(documents, read_as)
+        return columns.looked(documents, known)
 
 
 def _samples(drafts: Iterable[Draft], keys: Keys, format_: Format, at: datetime) -> list[Sample]:
