@@ -118,19 +118,29 @@ def lacking(found: Iterable[Found]) -> str:
 
 
 def guess(header: Iterable[str], examples: Mapping[str, str]) -> dict[str, str]:
-    """What the columns of one table may be. Those of a known table are what they are called."""
+    """What the columns of one table may be. The fields of a known table are what they are called."""
     names = [name for name in header if name]
     found = {name: name if name in FIELDS else "" for name in names}
-    if "message" in found and not examples.get("message", "").startswith(("{", "[")) and "content" not in found:
-        found["message"] = "content"
-    if sheets.kind_of(*found.values()):
-        return found
+    if "message" in found and "content" not in found:
+        found["message"] = _meant("message", examples)
+    is_known = bool(sheets.kind_of(*found.values()))
     for name in names:
-        plain = _plain(name)
-        meant = plain if plain in MAIN else _MEANT.get(plain, "")
+        if is_known and found[name]:
+            continue
+        meant = _meant(name, examples)
         if meant and meant not in found.values():
             found[name] = meant
     return found
+
+
+def _meant(name: str, examples: Mapping[str, str]) -> str:
+    """The field that a column is by its name, and for JSON also by what is in it; empty where no field is meant."""
+    plain, example = _plain(name), examples.get(name, "")
+    if plain == "message" and not example.startswith(("{", "[")):
+        return "content"
+    if plain == "tags" and not example.startswith("["):
+        return ""
+    return plain if plain in MAIN else _MEANT.get(plain, "")
 
 
 def _plain(name: str) -> str:

@@ -45,6 +45,28 @@ class TestGuess:
     def test_reads_words_in_a_column_of_messages_as_what_is_said(self) -> None:
         assert read_as({"thread_id": "a", "role": "user", "message": "Hi"})["message"] == "content"
         assert read_as({"thread_id": "a", "message": '{"role": "user"}'})["message"] == "message"
+        assert list(read_as({"Chat": "a", "Sender": "Bot", "Message": "Hi"}).values()) == [
+            "thread_id",
+            "role",
+            "content",
+        ]
+        assert read_as({"Chat": "a", "Message": '{"role": "user"}'})["Message"] == "message"
+
+    def test_leaves_out_tags_that_are_no_list(self) -> None:
+        assert read_as({"ID": "a", "Title": "Rain", "Tags": "wet, cold"})["Tags"] == ""
+        assert read_as({"ID": "a", "Title": "Rain", "Tags": '["wet"]'})["Tags"] == "tags"
+
+    def test_completes_tables_that_are_known_by_half_of_their_columns(self) -> None:
+        row = {
+            "thread_id": "a",
+            "Speaker": "Bot",
+            "content": "Hi",
+            "Sent at": "2025-01-01",
+            "user": "u",
+            "Mood": "calm",
+        }
+
+        assert list(read_as(row).values()) == ["thread_id", "role", "content", "created", "user", ""]
 
     def test_takes_no_field_twice(self) -> None:
         assert read_as({"chat": "1", "session": "2", "who": "user", "text": "Hi"}) == {
