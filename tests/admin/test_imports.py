@@ -165,6 +165,16 @@ class TestColumns:
                 ("assistant", "No."),
             ]
 
+    def test_of_another_format_are_left_to_it(self, owner: Tenant) -> None:
+        client = staff(owner)
+        traces = b"id,timestamp,sessionId,input,output\nx1,2025-01-01T00:00:00Z,s1,Will it rain?,No.\n"
+
+        shown = client.get(upload(client, traces, "traces.csv").url)
+
+        assert shown.context["format"].name == "langfuse"
+        assert [sample.messages for sample in shown.context["preview"].samples] == [2]
+        assert shown.context["columns"] == []
+
     def test_have_names_that_a_form_brings_back(self, owner: Tenant) -> None:
         client = staff(owner)
         odd = b'thread_id,role,"Said\nby\xc2\xa0 them","\x00"\nc1,user,Will it rain?,x\n'
