@@ -26,7 +26,8 @@ from ai.services.imports.values import Document
 from ai.stores.content import ROLES
 
 _TIMES = ("created", "created_at", "timestamp", "time")
-_SECONDS = re.compile(r"\d{9,13}(\.\d+)?")
+#: Seconds or milliseconds since September 2001; 202501011200 is neither.
+_SECONDS = re.compile(r"(\d{10}|\d{13})(\.\d+)?")
 _TITLES = ("title", "name")
 _SAID = ("message", "content", "text")
 

@@ -122,6 +122,23 @@ class TestMapped:
 
         assert said.thread("c1").created.year > 2025
 
+    @pytest.mark.parametrize(
+        ("cell", "at"),
+        [
+            ("1735689600.5", datetime(2025, 1, 1, 0, 0, 0, 500_000, UTC)),
+            ("1735689600500", datetime(2025, 1, 1, 0, 0, 0, 500_000, UTC)),
+            ("202501011200", None),
+        ],
+    )
+    def test_seconds_and_milliseconds_are_times_and_other_numbers_are_none(
+        self, load: Import, foreign: Path, cell: str, at: datetime | None
+    ) -> None:
+        foreign.write_text(f"thread_id,role,content,created\nc1,user,Hi,{cell}\n")
+
+        load.path(foreign)
+
+        assert list(ChatThread.objects.values_list("created", flat=True)) == [at] * bool(at)
+
     def test_feedback_is_the_same_whatever_is_left_out(self, load: Import, foreign: Path) -> None:
         foreign.write_text("thread_id,role,content\na,user,Hi\na,assistant,Ho\n")
         load.path(foreign)
