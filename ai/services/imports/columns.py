@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import islice
 
 from ai.exceptions import InvalidInput
@@ -153,9 +152,18 @@ def renamed(documents: Iterable[Document], columns: Columns) -> Iterator[Documen
     """The documents, with the cells of tables under the names of their fields.
 
     Raises:
-        InvalidInput: two columns of one table are read as the same field.
+        InvalidInput: two columns of one table are read as the same field, or after all that tables have none of such a name.
     """
-    return map(partial(_renamed, columns, {}), documents) if columns else iter(documents)
+    return _all_renamed(documents, columns) if columns else iter(documents)
+
+
+def _all_renamed(documents: Iterable[Document], columns: Columns) -> Iterator[Document]:
+    plans: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    for document in documents:
+        yield _renamed(columns, plans, document)
+    met = {name for header in plans for name in header}
+    if met and (unmet := [name for name in columns if name not in met]):
+        raise InvalidInput(f"No column is called “{unmet[0]}”: write it as the file does.", param="columns")
 
 
 def _renamed(columns: Columns, plans: dict[tuple[str, ...], list[tuple[str, str]]], document: Document) -> Document:

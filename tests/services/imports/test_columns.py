@@ -163,6 +163,21 @@ class TestMapped:
 
         assert not ChatThread.objects.exists()
 
+    def test_a_column_that_there_is_not_is_refused_before_anything_is_written(
+        self, load: Import, foreign: Path
+    ) -> None:
+        with pytest.raises(InvalidInput, match="No column is called “Sent on”"):
+            load.path(foreign, read_as={"Sent on": "created", **self.MAPPED})
+
+        assert not ChatThread.objects.exists()
+
+    def test_a_column_may_be_in_one_of_several_files(self, load: Import, foreign: Path) -> None:
+        (foreign.parent / "threads.csv").write_text("id,Subject\nc1,Rain\n")
+
+        load.path(foreign.parent, read_as={"Subject": "title", **self.MAPPED})
+
+        assert said.lines(said.thread("c1", name="Rain")) == ["user: Will it rain?", "assistant: No."]
+
     def test_the_command_takes_them_too(self, tenant: Tenant, foreign: Path, capsys: Any) -> None:
         mapped = [f"--map={name}={field}" for name, field in self.MAPPED.items()]
 
