@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.core.files.storage import default_storage
@@ -163,6 +164,39 @@ class TestColumns:
                 ("user", "Will it rain?"),
                 ("assistant", "No."),
             ]
+
+    def test_of_another_format_are_left_to_it(self, owner: Tenant) -> None:
+        client = staff(owner)
+        traces = b"id,timestamp,sessionId,input,output\nx1,2025-01-01T00:00:00Z,s1,Will it rain?,No.\n"
+
+        shown = client.get(upload(client, traces, "traces.csv").url)
+
+        assert shown.context["format"].name == "langfuse"
+        assert [sample.messages for sample in shown.context["preview"].samples] == [2]
+        assert shown.context["columns"] == []
+
+    def test_have_names_that_a_form_brings_back(self, owner: Tenant) -> None:
+        client = staff(owner)
+        odd = b'thread_id,role,"Said\nby\xc2\xa0 them","\x00"\nc1,user,Will it rain?,x\n'
+
+        shown = client.get(upload(client, odd, "chats.csv").url)
+
+        assert [each["column"].name for each in shown.context["columns"]] == [
+            "thread_id",
+            "role",
+            "Said by them",
+            "\ufffd",
+        ]
+
+    def test_that_nobody_has_are_kept_as_a_database_can(self, owner: Tenant) -> None:
+        client = staff(owner)
+        token = client.get(upload(client, self.FOREIGN, "chats.csv").url).context["token"]
+
+        form = urlencode({"upload": token, "format": "csv", "as: Chat\r\n": "thread_id", "as:\x00": ""})
+        client.post(PREVIEW, form, "application/x-www-form-urlencoded")
+
+        with tenancy.scope(owner.pk):
+            assert Job.objects.get(kind="import").data["columns"] == {"Chat": "thread_id", "\ufffd": ""}
 
     def test_that_cannot_be_are_refused_where_they_are_chosen(self, owner: Tenant) -> None:
         client = staff(owner)

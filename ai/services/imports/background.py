@@ -63,7 +63,7 @@ def request(*, upload: Upload, format_: str, by: Any, at: datetime, read_as: Col
             "name": upload.name,
             "bytes": upload.bytes,
             "format": chosen.name,
-            **({"columns": dict(known)} if known else {}),
+            **({"columns": known} if known else {}),
             "by": {"id": actors.id_of(by), "name": actors.name_of(by)},
         },
     )

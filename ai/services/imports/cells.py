@@ -8,6 +8,8 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+from ai.stores.serialization import clean_text
+
 #: What a cell may hold at most, in characters.
 MOST_CHARACTERS = 64 * 1024 * 1024
 SEPARATORS = ",;\t"
@@ -16,7 +18,14 @@ _BYTE_ORDER = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
 class Row(dict[str, str]):
-    """The cells of a row, by the names in the header."""
+    """The cells of a row, by the names in the header; where others were chosen for them, `given` is the row as the file has it."""
+
+    given: Row | None = None
+
+
+def heading(text: str) -> str:
+    """The name of a column as every form and database brings it back: browsers and PostgreSQL change line ends and NUL."""
+    return " ".join(clean_text(text).split())
 
 
 class Malformed(ValueError):
@@ -63,7 +72,7 @@ def rows(stream: Any, head: bytes) -> Iterator[Row | Malformed]:
 
 
 def _rows(reader: Any) -> Iterator[Row | Malformed]:
-    header = [name.strip() for name in next(reader, [])]
+    header = [heading(name) for name in next(reader, [])]
     while True:
         try:
             cells = next(reader, None)

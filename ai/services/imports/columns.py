@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import islice
 
 from ai.exceptions import InvalidInput
 from ai.services import tables
 from ai.services.imports import sheets
-from ai.services.imports.cells import Row
+from ai.services.imports.cells import Row, heading
 from ai.services.imports.values import Document
 
 Columns = Mapping[str, str]
@@ -75,8 +74,8 @@ class Found:
     field: str
 
 
-def checked(columns: Columns) -> Columns:
-    """The columns, each read as a field that there is.
+def checked(columns: Columns) -> dict[str, str]:
+    """The columns, by their names as a header has them, each read as a field that there is.
 
     Raises:
         InvalidInput.
@@ -86,7 +85,7 @@ def checked(columns: Columns) -> Columns:
             raise InvalidInput(
                 f"“{name}” cannot be read as “{field}”: choose one of {', '.join(FIELDS)}.", param="columns"
             )
-    return columns
+    return {heading(name): field for name, field in columns.items()}
 
 
 def looked(documents: Iterable[Document], given: Columns | None) -> list[Found]:
@@ -118,19 +117,29 @@ def lacking(found: Iterable[Found]) -> str:
 
 
 def guess(header: Iterable[str], examples: Mapping[str, str]) -> dict[str, str]:
-    """What the columns of one table may be. Those of a known table are what they are called."""
+    """What the columns of one table may be. The fields of a known table are what they are called."""
     names = [name for name in header if name]
     found = {name: name if name in FIELDS else "" for name in names}
-    if "message" in found and not examples.get("message", "").startswith(("{", "[")) and "content" not in found:
-        found["message"] = "content"
-    if sheets.kind_of(*found.values()):
-        return found
+    if "message" in found and "content" not in found:
+        found["message"] = _meant("message", examples)
+    is_known = bool(sheets.kind_of(*found.values()))
     for name in names:
-        plain = _plain(name)
-        meant = plain if plain in MAIN else _MEANT.get(plain, "")
+        if is_known and found[name]:
+            continue
+        meant = _meant(name, examples)
         if meant and meant not in found.values():
             found[name] = meant
     return found
+
+
+def _meant(name: str, examples: Mapping[str, str]) -> str:
+    """The field that a column is by its name, and for JSON also by what is in it; empty where no field is meant."""
+    plain, example = _plain(name), examples.get(name, "")
+    if plain == "message" and not example.startswith(("{", "[")):
+        return "content"
+    if plain == "tags" and not example.startswith("["):
+        return ""
+    return plain if plain in MAIN else _MEANT.get(plain, "")
 
 
 def _plain(name: str) -> str:
@@ -143,9 +152,18 @@ def renamed(documents: Iterable[Document], columns: Columns) -> Iterator[Documen
     """The documents, with the cells of tables under the names of their fields.
 
     Raises:
-        InvalidInput: two columns of one table are read as the same field.
+        InvalidInput: two columns of one table are read as the same field, or after all that tables have none of such a name.
     """
-    return map(partial(_renamed, columns, {}), documents) if columns else iter(documents)
+    return _all_renamed(documents, columns) if columns else iter(documents)
+
+
+def _all_renamed(documents: Iterable[Document], columns: Columns) -> Iterator[Document]:
+    plans: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    for document in documents:
+        yield _renamed(columns, plans, document)
+    met = {name for header in plans for name in header}
+    if met and (unmet := [name for name in columns if name not in met]):
+        raise InvalidInput(f"No column is called “{unmet[0]}”: write it as the file does.", param="columns")
 
 
 def _renamed(columns: Columns, plans: dict[tuple[str, ...], list[tuple[str, str]]], document: Document) -> Document:
@@ -155,7 +173,9 @@ def _renamed(columns: Columns, plans: dict[tuple[str, ...], list[tuple[str, str]
     plan = plans.get(header)
     if plan is None:
         plan = plans[header] = _plan(header, columns)
-    return replace(document, value=Row((field, document.value[name]) for name, field in plan))
+    row = Row((field, document.value[name]) for name, field in plan)
+    row.given = document.value
+    return replace(document, value=row)
 
 
 def _plan(header: tuple[str, ...], columns: Columns) -> list[tuple[str, str]]:

@@ -74,9 +74,11 @@ def preview(*, upload: Upload, format_: str, by: Any, at: datetime, read_as: Col
         InvalidInput: its format is not known, or it holds nothing that can be read, or there is no such field for a column.
     """
     permissions.require(by, "ai.import_chatthread")
-    columns.checked(read_as or {})
+    known = columns.checked(read_as or {})
     with tenancy.scope(UUID(upload.tenant_id)), uploads.local(upload.path) as path:
-        table = _columns(path, upload, read_as) if format_ in TABULAR else []
+        table = _columns(path, upload, known) if format_ in TABULAR else []
+        if table and format_ == formats.AUTO and _is_other(path, upload, table):
+            table = []
         try:
             return _beginning(path, Preview(upload, formats.FORMATS["csv"], columns=table), format_, at)
         except InvalidInput as error:
@@ -88,8 +90,7 @@ def preview(*, upload: Upload, format_: str, by: Any, at: datetime, read_as: Col
 
 
 def _beginning(path: Path, found: Preview, format_: str, at: datetime) -> Preview:
-    read_as = {each.name: each.field for each in found.columns}
-    dump = loading.Dump.at(path, format_, name=found.upload.name, read_as=read_as)
+    dump = loading.Dump.at(path, format_, name=found.upload.name, read_as=_read_as(found.columns))
     found.format = dump.format
     report = Report(at=at, on_refusal=found.problems.append)
     with closing(dump.drafts(report, most=LOOKED_AT)) as drafts:
@@ -101,9 +102,25 @@ def _beginning(path: Path, found: Preview, format_: str, at: datetime) -> Previe
     return found
 
 
-def _columns(path: Path, upload: Upload, read_as: Columns | None) -> list[Found]:
+def _is_other(path: Path, upload: Upload, table: list[Found]) -> bool:
+    """Whether it is no CSV with these columns, and of another format with those that it has: then they are that one's."""
+    return _detected(path, upload, _read_as(table)) != "csv" and _detected(path, upload, {}) not in {"csv", ""}
+
+
+def _detected(path: Path, upload: Upload, read_as: Columns) -> str:
+    try:
+        return loading.Dump.at(path, formats.AUTO, name=upload.name, read_as=read_as).format.name
+    except InvalidInput:
+        return ""
+
+
+def _read_as(table: Iterable[Found]) -> Columns:
+    return {each.name: each.field for each in table}
+
+
+def _columns(path: Path, upload: Upload, known: Columns) -> list[Found]:
     with closing(sources.documents(path, refuse=lambda refusal: None, name=upload.name)) as documents:
-        return columns.looked(documents, read_as)
+        return columns.looked(documents, known)
 
 
 def _samples(drafts: Iterable[Draft], keys: Keys, format_: Format, at: datetime) -> list[Sample]:

@@ -26,7 +26,8 @@ from ai.services.imports.values import Document
 from ai.stores.content import ROLES
 
 _TIMES = ("created", "created_at", "timestamp", "time")
-_SECONDS = re.compile(r"\d{9,13}(\.\d+)?")
+#: Seconds or milliseconds since September 2001; 202501011200 is neither.
+_SECONDS = re.compile(r"(\d{10}|\d{13})(\.\d+)?")
 _TITLES = ("title", "name")
 _SAID = ("message", "content", "text")
 
@@ -86,7 +87,10 @@ def _put(stage: Stage, kind: str, document: Document, number: int) -> None:
     named = identities.name_of(value.get("feedback_id") or value.get("id") or value.get("message_id"))
     if kind == "feedback":
         named = identities.name_of(value.get("feedback_id") or value.get("id"))
-        stage.put(Staged(kind, named or f"row-{identities.digest(value)}", document.place, value))
+        whole = (
+            document.value.given or value
+        )  # columns that are left out, or called otherwise, make no other feedback of it
+        stage.put(Staged(kind, named or f"row-{identities.digest(whole)}", document.place, value))
     else:
         thread_id = named if kind == "thread" else identities.name_of(value["thread_id"])
         if not thread_id:

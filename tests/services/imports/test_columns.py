@@ -45,6 +45,28 @@ class TestGuess:
     def test_reads_words_in_a_column_of_messages_as_what_is_said(self) -> None:
         assert read_as({"thread_id": "a", "role": "user", "message": "Hi"})["message"] == "content"
         assert read_as({"thread_id": "a", "message": '{"role": "user"}'})["message"] == "message"
+        assert list(read_as({"Chat": "a", "Sender": "Bot", "Message": "Hi"}).values()) == [
+            "thread_id",
+            "role",
+            "content",
+        ]
+        assert read_as({"Chat": "a", "Message": '{"role": "user"}'})["Message"] == "message"
+
+    def test_leaves_out_tags_that_are_no_list(self) -> None:
+        assert read_as({"ID": "a", "Title": "Rain", "Tags": "wet, cold"})["Tags"] == ""
+        assert read_as({"ID": "a", "Title": "Rain", "Tags": '["wet"]'})["Tags"] == "tags"
+
+    def test_completes_tables_that_are_known_by_half_of_their_columns(self) -> None:
+        row = {
+            "thread_id": "a",
+            "Speaker": "Bot",
+            "content": "Hi",
+            "Sent at": "2025-01-01",
+            "user": "u",
+            "Mood": "calm",
+        }
+
+        assert list(read_as(row).values()) == ["thread_id", "role", "content", "created", "user", ""]
 
     def test_takes_no_field_twice(self) -> None:
         assert read_as({"chat": "1", "session": "2", "who": "user", "text": "Hi"}) == {
@@ -100,6 +122,31 @@ class TestMapped:
 
         assert said.thread("c1").created.year > 2025
 
+    @pytest.mark.parametrize(
+        ("cell", "at"),
+        [
+            ("1735689600.5", datetime(2025, 1, 1, 0, 0, 0, 500_000, UTC)),
+            ("1735689600500", datetime(2025, 1, 1, 0, 0, 0, 500_000, UTC)),
+            ("202501011200", None),
+        ],
+    )
+    def test_seconds_and_milliseconds_are_times_and_other_numbers_are_none(
+        self, load: Import, foreign: Path, cell: str, at: datetime | None
+    ) -> None:
+        foreign.write_text(f"thread_id,role,content,created\nc1,user,Hi,{cell}\n")
+
+        load.path(foreign)
+
+        assert list(ChatThread.objects.values_list("created", flat=True)) == [at] * bool(at)
+
+    def test_feedback_is_the_same_whatever_is_left_out(self, load: Import, foreign: Path) -> None:
+        foreign.write_text("thread_id,role,content\na,user,Hi\na,assistant,Ho\n")
+        load.path(foreign)
+        foreign.write_text("thread_id,message_index,rating,Reviewer\na,1,up,Ann\na,1,up,Bob\n")
+
+        assert load.path(foreign, read_as={"Reviewer": ""})["feedback"] == {"new": 2, "unchanged": 0, "refused": 0}
+        assert load.path(foreign)["feedback"] == {"new": 0, "unchanged": 2, "refused": 0}
+
     def test_without_a_word_says_what_is_not_known(self, load: Import, foreign: Path) -> None:
         with pytest.raises(InvalidInput, match=r"“Conversation ID”, “Speaker”.* say which one is the thread"):
             load.path(foreign)
@@ -115,6 +162,21 @@ class TestMapped:
             load.path(foreign, read_as={**self.MAPPED, "Mood": "content"})
 
         assert not ChatThread.objects.exists()
+
+    def test_a_column_that_there_is_not_is_refused_before_anything_is_written(
+        self, load: Import, foreign: Path
+    ) -> None:
+        with pytest.raises(InvalidInput, match="No column is called “Sent on”"):
+            load.path(foreign, read_as={"Sent on": "created", **self.MAPPED})
+
+        assert not ChatThread.objects.exists()
+
+    def test_a_column_may_be_in_one_of_several_files(self, load: Import, foreign: Path) -> None:
+        (foreign.parent / "threads.csv").write_text("id,Subject\nc1,Rain\n")
+
+        load.path(foreign.parent, read_as={"Subject": "title", **self.MAPPED})
+
+        assert said.lines(said.thread("c1", name="Rain")) == ["user: Will it rain?", "assistant: No."]
 
     def test_the_command_takes_them_too(self, tenant: Tenant, foreign: Path, capsys: Any) -> None:
         mapped = [f"--map={name}={field}" for name, field in self.MAPPED.items()]
