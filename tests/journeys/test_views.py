@@ -77,6 +77,7 @@ def _signed_in(browser: Browser, running: Console) -> Iterator[Page]:
 
 
 def headings(page: Page) -> list[str]:
+    page.wait_for_load_state()  # its address is there before its list
     found = page.locator("#result_list thead th").all_inner_texts()
     return [text.strip() for text in found if text.strip()]
 

@@ -62,6 +62,8 @@ _CALLED = {
     "rating": "feedback, vote, thumb",
     "comment": "remark, note",
 }
+#: What is in a table of messages; what somebody thought of them there is not taken for a table of feedback.
+_SAID = {"content", "text", "message"}
 _MEANT = {name: field for field, names in _CALLED.items() for name in names.split(", ")}
 
 
@@ -111,7 +113,7 @@ def lacking(found: Iterable[Found]) -> str:
     needed = {
         "the thread": {"thread_id"},
         "who speaks": {"role", "message"},
-        "what is said": {"content", "text", "message"},
+        "what is said": _SAID,
     }
     return ", ".join(words for words, fields in needed.items() if not fields & read_as)
 
@@ -122,12 +124,10 @@ def guess(header: Iterable[str], examples: Mapping[str, str]) -> dict[str, str]:
     found = {name: name if name in FIELDS else "" for name in names}
     if "message" in found and "content" not in found:
         found["message"] = _meant("message", examples)
-    is_known = bool(sheets.kind_of(*found.values()))
-    for name in names:
-        if is_known and found[name]:
-            continue
-        meant = _meant(name, examples)
-        if meant and meant not in found.values():
+    kind = sheets.kind_of(*found.values())
+    for name in sorted(names, key=lambda name: _meant(name, examples) == "rating"):
+        meant = "" if kind and found[name] else _meant(name, examples)
+        if meant and meant not in found.values() and not (meant == "rating" and _SAID & set(found.values())):
             found[name] = meant
     return found
 

@@ -76,6 +76,15 @@ class TestGuess:
             "text": "content",
         }
 
+    def test_takes_messages_with_a_rating_for_messages(self) -> None:
+        row = {"vote": "1", "message_id": "m", "chat": "1", "who": "user", "text": "Hi"}
+
+        assert list(read_as(row).values()) == ["", "message_id", "thread_id", "role", "content"]
+        assert read_as({"thread_id": "1", "role": "user", "content": "Hi", "message_id": "m", "feedback": "up"})[
+            "feedback"
+        ]
+        assert read_as({"thread_id": "1", "message_id": "m", "vote": "up"})["vote"] == "rating"
+
     def test_gives_way_to_what_somebody_says(self) -> None:
         row = {"chat": "1", "session": "2", "who": "user", "text": "Hi"}
 
