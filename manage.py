@@ -8,7 +8,8 @@ import sys
 
 def main() -> None:
     """Run one management command."""
-    gc.set_threshold(50_000, 50)  # hardly anything made while starting is garbage: looking for it is a fifth of the start
+    # Hardly anything made while starting is garbage: looking for it is a fifth of the start.
+    gc.set_threshold(50_000, 50)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
     from django.core.management import execute_from_command_line
 
