@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -17,7 +16,7 @@ from unfold.decorators import display
 from ai.admin.parts import badges, presence
 from ai.admin.parts.base import ReadAdmin, answer, in_bulk, pks_of
 from ai.admin.parts.csv_imports import CsvImport
-from ai.admin.parts.doors import Door, later
+from ai.admin.parts.doors import Door, doors
 from ai.admin.parts.exports import Exports
 from ai.admin.parts.filters import DateFilter, TenantFilter, exact
 from ai.admin.parts.lists import Button
@@ -32,20 +31,14 @@ from ai.stores.content import text_of
 #: Messages shown before and after the one that the feedback is about.
 AROUND = 2
 INBOX = "ai.admin.parts.inbox"
+#: The inbox, the door through which its buttons go, and its saved views.
+INBOX_DOORS = (
+    ("inbox/", "inbox", "show"),
+    ("inbox/act/", "inbox_act", "act"),
+    ("inbox/views/", "inbox_views", "views"),
+)
 VERBS = {"open": "Reopen", "triaged": "Mark as triaged", "resolved": "Resolve", "dismissed": "Dismiss"}
 ICONS = {"open": "undo", "triaged": "label", "resolved": "check", "dismissed": "block"}
-
-
-def _inbox_urls(page: Any) -> list[Door]:
-    """The inbox, the door through which its buttons go, and its saved views."""
-    return [
-        (path, name, partial(later(f"{INBOX}.{view}"), page))
-        for path, name, view in (
-            ("inbox/", "inbox", "show"),
-            ("inbox/act/", "inbox_act", "act"),
-            ("inbox/views/", "inbox_views", "views"),
-        )
-    ]
 
 
 def _bulk(state: str) -> Callable[..., HttpResponse | None]:
@@ -167,7 +160,11 @@ class FeedbackAdmin(Exports, CsvImport, ReadAdmin):
     def extra_urls(self) -> Iterable[Door]:
         """The dialog that moves one, and the inbox."""
         here = presence.url("<uuid:object_id>/here/", PresenceKind.FEEDBACK)
-        return [("<uuid:object_id>/move/<slug:state>/", "move", self.move_view), here, *_inbox_urls(self)]
+        return [
+            ("<uuid:object_id>/move/<slug:state>/", "move", self.move_view),
+            here,
+            *doors(INBOX, self, *INBOX_DOORS),
+        ]
 
     def list_buttons(self, request: HttpRequest, changelist: Any) -> list[Button]:
         """The inbox, besides what can be done with the list."""

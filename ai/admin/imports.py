@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
-from ai.admin.parts.doors import Door, later
+from ai.admin.parts.doors import Door, doors, later
 from ai.admin.parts.lists import Button
 
 PAGES = "ai.admin.parts.import_pages"
@@ -18,10 +17,7 @@ def button(url: str) -> Button:
 
 def urls(admin: Any) -> list[Door]:
     """The upload page and the preview. `admin` is the `ThreadAdmin`."""
-    return [
-        ("import/", "import", partial(later(f"{PAGES}.upload"), admin)),
-        ("import/preview/", "import_preview", partial(later(f"{PAGES}.preview"), admin)),
-    ]
+    return doors(PAGES, admin, ("import/", "import", "upload"), ("import/preview/", "import_preview", "preview"))
 
 
 def job_urls(admin: Any) -> list[Door]:

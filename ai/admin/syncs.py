@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest
 from django.urls import reverse
 
-from ai.admin.parts.doors import Door, later
+from ai.admin.parts.doors import Door, doors
 from ai.admin.parts.lists import Button
 from ai.services.selections import APPEARANCE
 
@@ -21,10 +20,9 @@ MOST_TICKED = 100
 
 def thread_urls(admin: Any) -> list[Door]:
     """The three pages. `admin` is the `ThreadAdmin`."""
-    return [
-        (path, name, partial(later(f"{PAGES}.{name}"), admin))
-        for path, name in (("sync/", "sync"), ("move/", "move"), ("bring-in/", "bring_in"))
-    ]
+    return doors(
+        PAGES, admin, ("sync/", "sync", "sync"), ("move/", "move", "move"), ("bring-in/", "bring_in", "bring_in")
+    )
 
 
 def may_sync(request: HttpRequest) -> bool:

@@ -89,11 +89,6 @@ def kind(queryset: Any, value: str) -> Any:
     return queryset.replays() if value == "replay" else queryset.originals()
 
 
-def assistant(queryset: Any, value: str) -> Any:
-    """The assistant's runs."""
-    return queryset.filter(assistant_id=_uuid(value))
-
-
 def _days(column: str) -> dict[str, Meaning]:
     return {f"{column}_from": from_day(column), f"{column}_to": to_day(column)}
 
@@ -121,7 +116,7 @@ MEANINGS: Mapping[type[Model], Mapping[str, Meaning]] = {
         "status": one_of("status", RunStatus.values),
         "model": equals("model"),
         "kind": kind,
-        "assistant": assistant,
+        "assistant": key("assistant_id"),
         "tenant": tenant,
         "thread_id": key("thread_id"),
         "replay_of_thread": key("replay_of_thread"),

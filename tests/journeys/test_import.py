@@ -26,19 +26,24 @@ GOOD = {
 BAD = {"id": "lighthouse-2", "messages": [{"role": "keeper", "content": "Ahoy"}]}
 
 
+def upload(page: Page, file: Path) -> None:
+    """From any page to the preview of a file."""
+    page.get_by_role("link", name="Threads").first.click()
+    page.get_by_role("link", name="Import…").click()
+    page.locator("input[type=file]").set_input_files(file)
+    if page.get_by_label("Tenant").count():
+        page.get_by_label("Tenant").select_option(index=1)
+    page.get_by_role("button", name="Upload and preview").click()
+
+
 class TestImport:
     def test_upload_preview_import_and_find_the_thread(
         self, page: Page, running: Console, watched: Watched, tmp_path: Path
     ) -> None:
         file = tmp_path / "lighthouses.jsonl"
         file.write_text("\n".join(json.dumps(thread) for thread in (GOOD, BAD)))
-        page.get_by_role("link", name="Threads").first.click()
-        page.get_by_role("link", name="Import…").click()
 
-        page.locator("input[type=file]").set_input_files(file)
-        if page.get_by_label("Tenant").count():
-            page.get_by_label("Tenant").select_option(index=1)
-        page.get_by_role("button", name="Upload and preview").click()
+        upload(page, file)
 
         expect(page.get_by_role("heading", name=re.compile("lighthouses.jsonl"))).to_be_visible()
         expect(page.get_by_role("cell", name=TITLE, exact=True)).to_be_visible()
@@ -60,12 +65,8 @@ class TestImport:
     ) -> None:
         file = tmp_path / "tickets.csv"
         file.write_text("No,Speaker,Body,Mood\nT-1,Customer,Where is my lamp?,calm\nT-1,Agent,It left Hamburg.,\n")
-        page.get_by_role("link", name="Threads").first.click()
-        page.get_by_role("link", name="Import…").click()
-        page.locator("input[type=file]").set_input_files(file)
-        if page.get_by_label("Tenant").count():
-            page.get_by_label("Tenant").select_option(index=1)
-        page.get_by_role("button", name="Upload and preview").click()
+
+        upload(page, file)
 
         expect(page.get_by_text("Choose below which column is the thread.")).to_be_visible()
         expect(page.get_by_label("Body is read as")).to_have_value("content")

@@ -105,9 +105,7 @@ def preview(admin: Any, request: HttpRequest) -> HttpResponse:
         return gone
     context: dict[str, Any] = {"upload": kept, "size": badges.size(kept.bytes), "token": token, "back": back}
     try:
-        found = previews.preview(
-            upload=kept, format_=chosen, by=request.user, at=timezone.now(), read_as=read_as or None
-        )
+        found = previews.preview(upload=kept, format_=chosen, by=request.user, at=timezone.now(), read_as=read_as)
     except AIError as error:
         context["error"] = error.message
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +41,16 @@ MAKES = (
 )
 
 
+@dataclass(frozen=True)
+class Page:
+    """A page that asks before something is done with a selection: what it says of it, and what queues it."""
+
+    template: str
+    title: str
+    about: Callable[[HttpRequest, Selection], dict[str, Any]]
+    queue: Callable[[HttpRequest, Selection, str], tuple[str, str]]
+
+
 def _require(request: HttpRequest) -> None:
     if not may_sync(request):
         raise PermissionDenied
@@ -53,7 +64,9 @@ def _selection(request: HttpRequest) -> Selection:
     return Selection.of_list("threads", request.GET)
 
 
-def _asked(request: HttpRequest, ask: Callable[[Selection], HttpResponse]) -> HttpResponse:
+def _asked(admin: Any, request: HttpRequest, page: Page) -> HttpResponse:
+    """The page that asks; posted, what it asks for is queued."""
+    _require(request)
     try:
         selection = _selection(request)
     except (InvalidInput, NotFound) as error:
@@ -61,7 +74,17 @@ def _asked(request: HttpRequest, ask: Callable[[Selection], HttpResponse]) -> Ht
         return HttpResponseRedirect(reverse(LIST))
     if selection.ids is not None and not selection.count(most=1):
         raise Http404("None of these threads exists here; they may have been deleted, or belong to another tenant.")
-    return ask(selection)
+    back = _back(selection)
+    if request.method == "POST":
+        return answer(request, request.get_full_path(), lambda: page.queue(request, selection, back))
+    context = {
+        "said": _said(selection),
+        "connections": choices(request),
+        "back": back,
+        **page.about(request, selection),
+    }
+    response: HttpResponse = admin.page(request, page.template, page.title, **context)
+    return response
 
 
 def _said(selection: Selection) -> str:
@@ -104,25 +127,16 @@ def _words(row: RemoteConnection, names: dict[UUID, str]) -> str:
 
 def sync(admin: Any, request: HttpRequest) -> HttpResponse:
     """Ask in which direction, and queue the sync."""
-    _require(request)
+    return _asked(admin, request, Page("admin/ai/sync/ask.html", "Sync threads", _about_sync, _synced))
 
-    def ask(selection: Selection) -> HttpResponse:
-        back = _back(selection)
-        if request.method == "POST":
-            return answer(request, request.get_full_path(), lambda: _synced(request, selection, back))
-        remote = selection.queryset().filter(external_id__isnull=False).exclude(external_id="")
-        context = {
-            "said": _said(selection),
-            "count": int(remote.order_by().values("pk")[:MOST_COUNTED].count()),
-            "directions": DIRECTIONS,
-            "connections": choices(request),
-            "back": back,
-            "move_url": f"{reverse('admin:ai_chatthread_move')}?{request.GET.urlencode()}",
-        }
-        response: HttpResponse = admin.page(request, "admin/ai/sync/ask.html", "Sync threads", **context)
-        return response
 
-    return _asked(request, ask)
+def _about_sync(request: HttpRequest, selection: Selection) -> dict[str, Any]:
+    remote = selection.queryset().filter(external_id__isnull=False).exclude(external_id="")
+    return {
+        "count": int(remote.order_by().values("pk")[:MOST_COUNTED].count()),
+        "directions": DIRECTIONS,
+        "move_url": f"{reverse('admin:ai_chatthread_move')}?{request.GET.urlencode()}",
+    }
 
 
 def _synced(request: HttpRequest, selection: Selection, back: str) -> tuple[str, str]:
@@ -140,23 +154,11 @@ def _synced(request: HttpRequest, selection: Selection, back: str) -> tuple[str,
 
 def move(admin: Any, request: HttpRequest) -> HttpResponse:
     """Ask where to, and queue the move."""
-    _require(request)
+    return _asked(admin, request, Page("admin/ai/sync/move.html", "Move threads", _about_move, _moved))
 
-    def ask(selection: Selection) -> HttpResponse:
-        back = _back(selection)
-        if request.method == "POST":
-            return answer(request, request.get_full_path(), lambda: _moved(request, selection, back))
-        context = {
-            "said": _said(selection),
-            "count": selection.count(most=MOST_COUNTED),
-            "kinds": MAKES,
-            "connections": choices(request),
-            "back": back,
-        }
-        response: HttpResponse = admin.page(request, "admin/ai/sync/move.html", "Move threads", **context)
-        return response
 
-    return _asked(request, ask)
+def _about_move(request: HttpRequest, selection: Selection) -> dict[str, Any]:
+    return {"count": selection.count(most=MOST_COUNTED), "kinds": MAKES}
 
 
 def _moved(request: HttpRequest, selection: Selection, back: str) -> tuple[str, str]:

@@ -90,7 +90,7 @@ def checked(columns: Columns) -> dict[str, str]:
     return {heading(name): field for name, field in columns.items()}
 
 
-def looked(documents: Iterable[Document], given: Columns | None) -> list[Found]:
+def looked(documents: Iterable[Document], given: Columns) -> list[Found]:
     """The columns of the tables among the first documents, read as somebody has said, or as is guessed; none where there are none."""
     examples: dict[str, str] = {}
     headers: dict[tuple[str, ...], None] = {}
@@ -102,7 +102,7 @@ def looked(documents: Iterable[Document], given: Columns | None) -> list[Found]:
     read_as: dict[str, str] = {}
     for header in headers:
         read_as = {**guess(header, examples), **read_as}
-    read_as |= {name: field for name, field in (given or {}).items() if name in examples}
+    read_as |= {name: field for name, field in given.items() if name in examples}
     shown = [name for name in examples if 0 < len(name) <= MOST_NAME]
     return [Found(name, examples[name], read_as[name]) for name in shown[:MOST_SHOWN]]
 
@@ -125,6 +125,7 @@ def guess(header: Iterable[str], examples: Mapping[str, str]) -> dict[str, str]:
     if "message" in found and "content" not in found:
         found["message"] = _meant("message", examples)
     kind = sheets.kind_of(*found.values())
+    # Ratings last: whether they are feedback depends on what else there is.
     for name in sorted(names, key=lambda name: _meant(name, examples) == "rating"):
         meant = "" if kind and found[name] else _meant(name, examples)
         if meant and meant not in found.values() and not (meant == "rating" and _SAID & set(found.values())):

@@ -77,8 +77,8 @@ def preview(*, upload: Upload, format_: str, by: Any, at: datetime, read_as: Col
     known = columns.checked(read_as or {})
     with tenancy.scope(UUID(upload.tenant_id)), uploads.local(upload.path) as path:
         table = _columns(path, upload, known) if format_ in TABULAR else []
-        if table and format_ == formats.AUTO and _is_other(path, upload, table):
-            table = []
+        if table and format_ == formats.AUTO and (other := _other_format(path, upload)):
+            table, format_ = [], other
         try:
             return _beginning(path, Preview(upload, formats.FORMATS["csv"], columns=table), format_, at)
         except InvalidInput as error:
@@ -90,7 +90,9 @@ def preview(*, upload: Upload, format_: str, by: Any, at: datetime, read_as: Col
 
 
 def _beginning(path: Path, found: Preview, format_: str, at: datetime) -> Preview:
-    dump = loading.Dump.at(path, format_, name=found.upload.name, read_as=_read_as(found.columns))
+    dump = loading.Dump.at(
+        path, format_, name=found.upload.name, read_as={each.name: each.field for each in found.columns}
+    )
     found.format = dump.format
     report = Report(at=at, on_refusal=found.problems.append)
     with closing(dump.drafts(report, most=LOOKED_AT)) as drafts:
@@ -102,20 +104,13 @@ def _beginning(path: Path, found: Preview, format_: str, at: datetime) -> Previe
     return found
 
 
-def _is_other(path: Path, upload: Upload, table: list[Found]) -> bool:
-    """Whether it is no CSV with these columns, and of another format with those that it has: then they are that one's."""
-    return _detected(path, upload, _read_as(table)) != "csv" and _detected(path, upload, {}) not in {"csv", ""}
-
-
-def _detected(path: Path, upload: Upload, read_as: Columns) -> str:
+def _other_format(path: Path, upload: Upload) -> str:
+    """The format that tables have as they are, where that is no CSV of ours: their columns are that one's; empty for none."""
     try:
-        return loading.Dump.at(path, formats.AUTO, name=upload.name, read_as=read_as).format.name
+        found = loading.Dump.at(path, formats.AUTO, name=upload.name).format.name
     except InvalidInput:
         return ""
-
-
-def _read_as(table: Iterable[Found]) -> Columns:
-    return {each.name: each.field for each in table}
+    return "" if found == "csv" else found
 
 
 def _columns(path: Path, upload: Upload, known: Columns) -> list[Found]:

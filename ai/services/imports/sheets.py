@@ -87,9 +87,8 @@ def _put(stage: Stage, kind: str, document: Document, number: int) -> None:
     named = identities.name_of(value.get("feedback_id") or value.get("id") or value.get("message_id"))
     if kind == "feedback":
         named = identities.name_of(value.get("feedback_id") or value.get("id"))
-        whole = (
-            document.value.given or value
-        )  # columns that are left out, or called otherwise, make no other feedback of it
+        # Columns that are left out, or called otherwise, make no other feedback of it.
+        whole = document.value.given or value
         stage.put(Staged(kind, named or f"row-{identities.digest(whole)}", document.place, value))
     else:
         thread_id = named if kind == "thread" else identities.name_of(value["thread_id"])

@@ -27,7 +27,7 @@ def documents(*rows: dict[str, str]) -> Iterable[Document]:
 
 
 def read_as(*rows: dict[str, str], given: dict[str, str] | None = None) -> dict[str, str]:
-    return {each.name: each.field for each in columns.looked(documents(*rows), given)}
+    return {each.name: each.field for each in columns.looked(documents(*rows), given or {})}
 
 
 class TestGuess:
@@ -80,9 +80,12 @@ class TestGuess:
         row = {"vote": "1", "message_id": "m", "chat": "1", "who": "user", "text": "Hi"}
 
         assert list(read_as(row).values()) == ["", "message_id", "thread_id", "role", "content"]
-        assert read_as({"thread_id": "1", "role": "user", "content": "Hi", "message_id": "m", "feedback": "up"})[
-            "feedback"
-        ]
+        assert (
+            read_as({"thread_id": "1", "role": "user", "content": "Hi", "message_id": "m", "feedback": "up"})[
+                "feedback"
+            ]
+            == "feedback"
+        )
         assert read_as({"thread_id": "1", "message_id": "m", "vote": "up"})["vote"] == "rating"
 
     def test_gives_way_to_what_somebody_says(self) -> None:
@@ -96,7 +99,7 @@ class TestGuess:
         }
 
     def test_shows_the_first_cell_that_is_not_empty(self) -> None:
-        found = columns.looked(documents({"a": " "}, {"a": "x" * 200}, {"a": "y"}), None)
+        found = columns.looked(documents({"a": " "}, {"a": "x" * 200}, {"a": "y"}), {})
 
         assert [each.example for each in found] == ["x" * columns.EXCERPT]
 
